@@ -1,0 +1,1 @@
+"""Envoy's configuration: one template for the embedded stack and for compose."""
