@@ -1,0 +1,125 @@
+"""The published language: papers equal the models, changes only add, both ends exist, nothing identifying travels."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from shared.events import FACTS, TOPICS, Fact, registry
+from shared.events.papers import asyncapi, schema_of
+
+DOCS = Path(__file__).parents[2] / "docs"
+SCHEMAS = DOCS / "events"
+CHINESE = re.compile(r"[\u4e00-\u9fff]")
+MODELS = sorted(FACTS.values(), key=lambda model: model.TYPE)
+
+# Whatever could identify a person must not be a field of any fact, at any depth, under any of these words.
+IDENTIFYING = re.compile(
+    r"(^|_)(name|names|phone|mobile|tel|telephone|citizen|card|account|address|bank|id_number|sealed|passport)(_|$)"
+)
+ALLOWED = {
+    ("DivisionRecorded", "name"): "the name of a place",
+    ("CaseDecided", "document_number"): "the number of an official document",
+}
+
+
+def committed(name: str) -> Any:
+    return json.loads((SCHEMAS / name).read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_the_committed_schema_is_the_models(model: type[Fact]) -> None:
+    assert committed(f"{model.TYPE}.json") == json.loads(json.dumps(schema_of(model)))
+
+
+def test_no_schema_is_left_over() -> None:
+    assert {file.name for file in SCHEMAS.glob("*.json")} == {f"{name}.json" for name in FACTS}
+
+
+def test_the_asyncapi_paper_is_the_models() -> None:
+    assert json.loads((DOCS / "asyncapi.json").read_text(encoding="utf-8")) == json.loads(json.dumps(asyncapi()))
+
+
+def property_names(schema: dict[str, Any]) -> set[str]:
+    found = set(schema.get("properties", {}))
+    for part in schema.get("$defs", {}).values():
+        found |= set(part.get("properties", {}))
+    return found
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_nothing_identifying_travels(model: type[Fact]) -> None:
+    for name in property_names(schema_of(model)):
+        if IDENTIFYING.search(name):
+            assert (model.__name__, name) in ALLOWED
+
+
+def test_the_search_for_identifying_fields_finds_one() -> None:
+    assert all(IDENTIFYING.search(name) for name in ("name", "head_name", "phone", "bank_account", "citizen_id"))
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_each_fact_has_one_topic_a_chinese_name_and_unknown_fields_are_ignored(model: type[Fact]) -> None:
+    topic = next(topic for topic in TOPICS if topic.name == model.TOPIC)
+    assert model.TYPE.startswith(f"org.tuopin.{topic.speaker}.")
+    assert re.fullmatch(r"org\.tuopin(\.[a-z_]+){3}\.v[0-9]+", model.TYPE)
+    assert CHINESE.match(" ".join((model.__doc__ or "").split()))
+    assert model.model_config.get("extra") == "ignore"
+    assert model.model_config.get("frozen") is True
+
+
+def test_topics_are_named_after_their_kind_and_someone_hears_them() -> None:
+    services = {"registry", "assessment", "cooperative", "notify"}
+    for topic in TOPICS:
+        assert re.fullmatch(rf"[a-z]+\.[a-z]+\.{topic.kind}\.v[0-9]+", topic.name)
+        assert topic.heard_by
+        assert set(topic.heard_by) <= services - {topic.speaker}
+        assert topic.partitions == 6
+
+
+def additions_only(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """What a listener of the old schema could stumble over in the new one."""
+    faults = [f"gone: {name}" for name in old.get("required", []) if name not in new.get("properties", {})]
+    for name, before in old.get("properties", {}).items():
+        after = new.get("properties", {}).get(name)
+        if after is None:
+            faults.append(f"gone: {name}")
+        elif before.get("type") != after.get("type") or before.get("format") != after.get("format"):
+            faults.append(f"other type: {name}")
+    for name, part in old.get("$defs", {}).items():
+        faults += [f"{name}.{fault}" for fault in additions_only(part, new.get("$defs", {}).get(name, {}))]
+    faults += [f"no longer promised: {name}" for name in set(old.get("required", [])) - set(new.get("required", []))]
+    return faults
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_the_language_only_grows(model: type[Fact]) -> None:
+    released = DOCS / "events" / "released" / f"{model.TYPE}.json"
+    if released.exists():
+        assert additions_only(json.loads(released.read_text(encoding="utf-8")), schema_of(model)) == []
+    else:
+        assert additions_only(committed(f"{model.TYPE}.json"), schema_of(model)) == []
+
+
+def test_a_shrinking_language_is_noticed() -> None:
+    old: dict[str, Any] = {
+        "properties": {"fen": {"type": "integer"}, "on": {"type": "string"}},
+        "required": ["fen", "on"],
+    }
+    assert additions_only(old, {"properties": {"fen": {"type": "integer"}}, "required": ["fen"]})
+    assert additions_only(
+        old, {"properties": {"fen": {"type": "string"}, "on": {"type": "string"}}, "required": ["fen", "on"]}
+    )
+    assert additions_only(old, {**old, "required": ["fen"]})
+    assert not additions_only(
+        old, {"properties": {**old["properties"], "new": {"type": "string"}}, "required": ["fen", "on"]}
+    )
+
+
+def test_code_lists_are_texts() -> None:
+    for codes in (registry.Relation, registry.Schooling, registry.Health, registry.Cause):
+        assert all(re.fullmatch(r"[a-z][a-z0-9_]*", code) for code in get_args(codes))
