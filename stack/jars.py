@@ -38,7 +38,12 @@ class Jar:
 
 def locked_jars() -> list[Jar]:
     lines = (line.split() for line in LOCK_FILE.read_text().splitlines() if line and not line.startswith("#"))
-    return sorted(Jar(*coordinates.split(":"), sha256) for coordinates, sha256 in lines)
+    return sorted(_jar(coordinates, sha256) for coordinates, sha256 in lines)
+
+
+def _jar(coordinates: str, sha256: str) -> Jar:
+    group, artifact, version = coordinates.split(":")
+    return Jar(group, artifact, version, sha256)
 
 
 def cache_folder() -> Path:
@@ -62,17 +67,17 @@ def ensure_jars(progress: Progress) -> list[Path]:
     folder = cache_folder()
     jars = locked_jars()
     paths = [folder / jar.file_name for jar in jars]
-    if all(_is_right(jar, path) for jar, path in zip(jars, paths, strict=True)):
+    if all(is_right(jar, path) for jar, path in zip(jars, paths, strict=True)):
         return sorted(paths)
     with sole_use(folder):
-        missing = [(jar, path) for jar, path in zip(jars, paths, strict=True) if not _is_right(jar, path)]
+        missing = [(jar, path) for jar, path in zip(jars, paths, strict=True) if not is_right(jar, path)]
         progress(f"fetching {len(missing)} jars of Kafka (once; about 43 MB)")
         with ThreadPoolExecutor(4) as pool:
-            list(pool.map(lambda one: _fetch(*one, folder), missing))
+            list(pool.map(lambda one: _fetch(one[0], one[1], folder), missing))
     return sorted(paths)
 
 
-def _is_right(jar: Jar, path: Path) -> bool:
+def is_right(jar: Jar, path: Path) -> bool:
     return path.exists() and sha256_of(path) == jar.sha256
 
 
@@ -82,7 +87,7 @@ def sha256_of(path: Path) -> str:
 
 
 def _fetch(jar: Jar, path: Path, folder: Path) -> None:
-    """Fetch one jar, compare it, and only then give it its name. A file left over from an interruption is fetched anew."""
+    """Fetch one jar, compare it, and only then give it its name. What an interruption left is fetched anew."""
     from jgo.maven import MavenContext  # imported here: only a first set-up needs it
     from requests import RequestException
 
@@ -95,8 +100,13 @@ def _fetch(jar: Jar, path: Path, folder: Path) -> None:
         reason = f"{type(error).__name__}: {str(error)[:200]}"
         raise StackProblem(
             f"could not fetch {jar.file_name} ({reason})",
-            "check the network (or proxy) and the free disk space, then run the same command again; what was fetched is kept",
+            "check the network (or proxy) and the free disk space, then run it again; what was fetched is kept",
         ) from error
+    accept(jar, fetched, path)
+
+
+def accept(jar: Jar, fetched: Path, path: Path) -> None:
+    """Give a fetched file its place, if it is what the lock pins; otherwise it is thrown away."""
     found = sha256_of(fetched)
     if found != jar.sha256:
         fetched.unlink()

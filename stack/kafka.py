@@ -154,7 +154,10 @@ class Kafka:
 
 
 def ensure_aot_cache(class_path: Sequence[Path], progress: Progress) -> Path | None:
-    """Train the start-up cache once for this runtime and class path. It only buys speed: a failure leaves Kafka slower, not broken."""
+    """Train the start-up cache once for this runtime and class path.
+
+    It only buys speed: a failure leaves Kafka slower, not broken.
+    """
     modules = java().parent.parent / "lib" / "modules"
     fingerprint = repr((modules.stat().st_size, modules.stat().st_mtime_ns, JVM, [str(jar) for jar in class_path]))
     cache = cache_folder() / f"kafka-{hashlib.sha256(fingerprint.encode()).hexdigest()[:12]}.aot"
@@ -181,7 +184,7 @@ def _train(folder: Path, class_path: Sequence[Path], output: Path) -> bool:
     try:
         kafka.prepare()
         child = Child(kafka.program(f"-XX:AOTCacheOutput={output}"), folder / "kafka.log")
-        child.wait_until_up()
+        asyncio.run(child.until_up())
         try:
             asyncio.run(asyncio.wait_for(_exercise(kafka.bootstrap), 30))
         finally:

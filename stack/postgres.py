@@ -1,4 +1,4 @@
-"""PostgreSQL 18 from the package's binaries: made once, run in the foreground as our child, as `nobody` when we are root.
+"""PostgreSQL 18 from the package's binaries, in the foreground as our child, as `nobody` when we are root.
 
 The package's own `get_server()` is not used: it starts a daemon outside our process tree and changes the mode of every
 parent folder. There is no socket; everybody, the superuser too, comes over loopback TCP with a SCRAM password.
@@ -59,8 +59,8 @@ def binaries() -> Path:
 
 
 def dsn(port: int, database: str, user: str, password: str) -> str:
-    """A libpq address. TLS is off: the embedded build has none, and it never leaves the loopback interface."""
-    return f"postgresql://{quote(user)}:{quote(password)}@{LOOPBACK}:{port}/{database}?sslmode=disable"
+    """A database's address. Clients turn TLS off: the embedded build has none, and nothing leaves the loopback."""
+    return f"postgresql://{quote(user)}:{quote(password)}@{LOOPBACK}:{port}/{database}"
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,9 @@ class Postgres:
         secret.write_text(self.password)
         give_away(secret)
         command = [
-            binaries() / "initdb", "-D", unfinished, "-U", SUPERUSER, "--pwfile", secret, "--auth=scram-sha-256", "-E", "UTF8",
-            "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-sync", "--no-instructions",
+            str(binaries() / "initdb"), "-D", str(unfinished), "-U", SUPERUSER, "--pwfile", str(secret),
+            "--auth=scram-sha-256", "-E", "UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
+            "--no-sync", "--no-instructions",
         ]  # fmt: skip
         made = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/", **unprivileged_user())
         secret.unlink(missing_ok=True)
@@ -135,7 +136,7 @@ class Postgres:
         )
 
     def _clear_the_way(self) -> None:
-        """Orphaned backends hold the shared memory; a stale pid file may name a number that lives again as another process."""
+        """Orphaned backends hold the shared memory; a stale pid file may name a number that another process has now."""
         sweep(self.data, "postgres")
         (self.data / "postmaster.pid").unlink(missing_ok=True)
         require_free("postgres", (self.port,))
@@ -143,7 +144,7 @@ class Postgres:
     async def answers(self) -> bool:
         """A real client, with a password, is let in."""
         try:
-            connection = await asyncpg.connect(self.dsn(), timeout=5)
+            connection = await asyncpg.connect(self.dsn(), ssl=False, timeout=5)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
             return False
         await connection.close()
@@ -158,8 +159,8 @@ def require_reachable(folder: Path) -> None:
         barrier = _first_barrier(wanted.resolve())
         if barrier is not None:
             raise StackProblem(
-                f"the folder {barrier} cannot be entered by the user `nobody`, as whom the database runs when you are root",
-                f"`chmod o+x {barrier}`, or move the project to a folder that others may enter, or run as an ordinary user",
+                f"the folder {barrier} cannot be entered by `nobody`, as whom the database runs when you are root",
+                f"`chmod o+x {barrier}`, or move the project where others may enter, or run as an ordinary user",
             )
 
 

@@ -132,7 +132,7 @@ def processes_in(folder: Path, executable: str) -> Iterator[int]:
 
 
 def sweep(folder: Path, executable: str) -> int:
-    """End every leftover of `executable` in `folder`; a CPU-bound backend outlives its postmaster and blocks a restart."""
+    """End every leftover of `executable` in `folder`: a busy backend outlives its postmaster and blocks a restart."""
     folder = folder.resolve()
     swept = 0
     for _ in range(100):
@@ -172,9 +172,9 @@ class Child:
         with log.open("ab") as out:
             self.process = subprocess.Popen(program.argv, stdout=out, stderr=out, **popen_arguments(program))
 
-    def wait_until_up(self) -> None:
+    async def until_up(self) -> None:
         try:
-            asyncio.run(wait_until_up(self.program, lambda: self.process.poll() is None))
+            await wait_until_up(self.program, lambda: self.process.poll() is None)
         except StackProblem as problem:
             self.stop(signal.SIGKILL)
             raise StackProblem(f"{problem.what}:\n{tail(self.log, 15)}", f"read {self.log}") from None
