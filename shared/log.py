@@ -6,11 +6,16 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextvars import ContextVar
 from typing import Any
 
 import structlog
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+# W3C trace context of the work in hand: the door sets it, announce and hearing read it, so that a notice can be
+# followed back to the request that caused it.
+traceparent: ContextVar[str | None] = ContextVar("traceparent", default=None)
 
 
 def configure(service: str, process: str, level: str = "info") -> None:

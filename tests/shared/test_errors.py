@@ -6,6 +6,7 @@ import importlib
 import pickle
 import pkgutil
 import re
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
 @pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__qualname__)
 def test_it_speaks_chinese_and_english_and_says_what_to_do(kind: type[Problem]) -> None:
-    facts = dict.fromkeys(kind.placeholders(), "6230")
+    facts: dict[str, Any] = dict.fromkeys(kind.placeholders(), "6230")
     problem = kind(**facts)
     assert CHINESE.search(problem.detail_zh)
     assert CHINESE.search(problem.hint_zh)
