@@ -1,7 +1,7 @@
 """The real PostgreSQL and the real Kafka, started once for a whole test run, with the services' own logins.
 
-They start when a test first asks (under xdist: in the controller, which hands the addresses to its workers) and end with
-the run, even if it is killed. Every service has one migrated template; each worker clones a database of its own from it.
+They start when a test first asks (under xdist: in the controller, which hands its workers the addresses) and end with
+the run, even if it is killed. Every service has one migrated template; each worker clones its own database from it.
 """
 
 import asyncio
