@@ -296,5 +296,5 @@ def _facts_access(service: str) -> list[str]:
         *(statement for table in MACHINE_TABLES for statement in grant(table, service, worker=ALL_RIGHTS)),
         *forced("due"),
         f"create policy logins on due to {service}_api, {service}_worker using (true)",
-        *grant("due", service, api="select (verb, noun), insert, update, delete", worker=ALL_RIGHTS),
+        *grant("due", service, api="select (verb, noun, due_at), insert, update, delete", worker=ALL_RIGHTS),
     ]

@@ -22,7 +22,7 @@ LOGINS = ("api", "worker")
 
 
 def setting(name: str, kind: str) -> str:
-    return f"(select nullif(currentsetting('tuopin.{name}', true), '')::{kind})"
+    return f"(select nullif(current_setting('tuopin.{name}', true), '')::{kind})"
 
 
 def _name(identifier: str) -> str:
@@ -120,21 +120,35 @@ def grant(table: str, service: str, *, api: str = "", worker: str = "") -> list[
     return [f"grant {what} on {_name(table)} to {_name(service)}_{login}" for login, what in asked if what]
 
 
-def definer_function(
-    signature: str, returns: str, body: str, service: str, *, to: Sequence[str] = LOGINS, volatility: str = "stable"
-) -> list[str]:
+def definer_function(signature: str, returns: str, body: str, service: str, *, to: Sequence[str] = LOGINS) -> list[str]:
     """A function that looks across all scopes as the owner and so must answer little: yes or no, a count, a county.
 
-    `signature` names its arguments ("household_known(number text)"); the full scope holds inside it alone.
+    `signature` names its arguments ("household_known(number text)"), `body` is one select of one value. The full scope
+    holds while it runs and the caller's own is back when it returns; an error takes the setting back by itself.
     """
     head = re.match(r"([a-z_][a-z0-9_]*)\((.*)\)$", signature, re.DOTALL)
     if head is None:
         raise ValueError(f"not a signature: {signature!r}")
-    create = (
-        f"create or replace function {signature} returns {returns} language sql {volatility} security definer"
-        " set search_path = public, pg_temp set tuopin.lo = '0' set tuopin.hi = '1000000000000'"
-        " set tuopin.scope = '{[0,1000000000000)}'"
-        f" as $body$ {body} $body$"
-    )
     logins = ", ".join(f"{_name(service)}_{login}" for login in to)
-    return [create, f"revoke all on function {head[1]} from public", f"grant execute on function {head[1]} to {logins}"]
+    return [
+        DEFINER.format(signature=signature, returns=returns, body=body),
+        f"revoke all on function {head[1]} from public",
+        f"grant execute on function {head[1]} to {logins}",
+    ]
+
+
+DEFINER = """create or replace function {signature} returns {returns} language plpgsql security definer
+set search_path = public, pg_temp as $definer$
+declare
+    answer {returns};
+    lo_before constant text := coalesce(current_setting('tuopin.lo', true), '');
+    hi_before constant text := coalesce(current_setting('tuopin.hi', true), '');
+    scope_before constant text := coalesce(current_setting('tuopin.scope', true), '');
+begin
+    perform set_config('tuopin.lo', '0', true), set_config('tuopin.hi', '1000000000000', true),
+        set_config('tuopin.scope', '{{[0,1000000000000)}}', true);
+    answer := ({body});
+    perform set_config('tuopin.lo', lo_before, true), set_config('tuopin.hi', hi_before, true),
+        set_config('tuopin.scope', scope_before, true);
+    return answer;
+end $definer$"""

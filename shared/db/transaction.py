@@ -153,7 +153,7 @@ async def _still_sound(tx: Transaction) -> None:
         raise LostWork("a database error was swallowed; catch it inside a savepoint") from error
 
 
-def into(kind: type[Row], row: Mapping[str, Any] | sa.Row[Any]) -> Row:
+def into(kind: type[Row], row: Mapping[str, Any] | sa.Row[*tuple[Any, ...]]) -> Row:
     """A frozen dataclass from a row whose columns carry the names of its fields."""
     columns = dict(row._mapping if isinstance(row, sa.Row) else row)
     return kind(**columns)
