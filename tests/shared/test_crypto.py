@@ -158,6 +158,11 @@ def test_a_damaged_or_missing_file_is_refused_without_showing_a_key(tmp_path: Pa
         KeyRing.load(tmp_path / "nowhere")
 
 
-@given(st.text(max_size=40))
-def test_a_normal_form_is_its_own_normal_form(text: str) -> None:
-    assert normal_form(normal_form(text)) == normal_form(text)
+TYPED = "".join(chr(code) for code in [*range(0x20, 0x7F), *range(0xFF01, 0xFF5F), 0x3000, 0xA0])
+
+
+@given(st.text(alphabet=TYPED, max_size=40))
+def test_whatever_width_case_and_spacing_it_is_one_normal_form(text: str) -> None:
+    spaced = " ".join(text.lower())
+    assert normal_form(spaced) == normal_form(text) == normal_form(normal_form(text))
+    assert normal_form(text).isascii()
