@@ -59,7 +59,7 @@ class Privacy(StrEnum):
 
 
 class Topic(StrEnum):
-    """On which of registry's topics a field travels."""
+    """主题: on which of registry's topics a field travels."""
 
     HOUSEHOLD = "registry.household.state.v1"
     CIRCUMSTANCE = "registry.circumstance.state.v1"

@@ -1,0 +1,83 @@
+"""Why the register says no, by name."""
+
+from __future__ import annotations
+
+from shared.errors import Conflict, Invalid, Missing
+
+
+class HouseholdMissing(Missing):
+    """户不存在."""
+
+    code = "household.missing"
+    zh = "未找到该户"
+    en = "No such household"
+
+
+class HouseholdSuperseded(Conflict):
+    """户已并户: the household was merged into another one and changes no more."""
+
+    code = "household.superseded"
+    zh = "户{number}已并入其他户，不能再修改"
+    en = "Household {number} was merged into another one and can no longer be changed"
+    hint_zh = "请到并入后的户办理"
+    hint_en = "Work on the household that it was merged into"
+
+
+class NotExactlyOneHead(Invalid):
+    """户主不唯一: each household has exactly one head on each day (checks I7, I8; held by the database too)."""
+
+    code = "household.heads"
+    zh = "户{number}应恰有一名户主，实为{heads}名"
+    en = "Household {number} must have exactly one head, it has {heads}"
+    hint_zh = "请核对“与户主关系”"
+    hint_en = "Check the relation to the head"
+
+
+class PersonRepeated(Invalid):
+    """成员重复: the same person stands twice in one household."""
+
+    code = "household.person_repeated"
+    zh = "户{number}中同一成员出现了两次"
+    en = "The same person stands twice in household {number}"
+    hint_zh = "请删除重复的一行"
+    hint_en = "Remove the repeated entry"
+
+
+class DecisionBeforeStatus(Conflict):
+    """决定早于身份: the decision takes effect before the status it would end began."""
+
+    code = "decision.too_early"
+    zh = "决定生效日{effective_on}不晚于户{number}成为贫困户之日{since}"
+    en = "The decision takes effect on {effective_on}, not after household {number} became poor on {since}"
+    hint_zh = "请核对决定的生效日期"
+    hint_en = "Check the date on which the decision takes effect"
+
+
+class NothingToExit(Conflict):
+    """无可退出的身份: the household is no poor household on that day."""
+
+    code = "decision.not_poor"
+    zh = "户{number}当前不是贫困户，退出决定无从生效"
+    en = "Household {number} is not a poor household, so an exit decision cannot take effect"
+    hint_zh = "请核对该户的身份区间"
+    hint_en = "Check the household's status intervals"
+
+
+class PayoutUnknown(Conflict):
+    """原兑付不存在: a reversal names a payout that this household never received."""
+
+    code = "payout.unknown"
+    zh = "冲销所指的兑付{payout}不在户{number}名下"
+    en = "The reversed payout {payout} is not one of household {number}"
+    hint_zh = "请等待原兑付到达后重放"
+    hint_en = "Replay after the original payout has arrived"
+
+
+class ReversalUnequal(Conflict):
+    """冲销金额不符: a reversal takes back exactly what was paid, once."""
+
+    code = "payout.unequal"
+    zh = "冲销金额{fen}分与原兑付{paid}分不相抵，或原兑付已被冲销"
+    en = "The reversal of {fen} fen does not cancel the {paid} fen paid, or was made before"
+    hint_zh = "请与合作社核对凭证"
+    hint_en = "Check the voucher with the cooperative"
