@@ -1,0 +1,401 @@
+"""The ledger's guards and the only doors into it.
+
+Two statement-level triggers prove every set of legs and entries whatever path it came by (function, ad-hoc SQL, COPY); the same
+triggers move the balances and the numbers. Services may execute the functions and read the tables, nothing more.
+Refusals carry the name of the guard as their constraint, which the store turns into a named error.
+"""
+
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+SERVICE = "cooperative"
+
+# Key look-ups must stay index probes whatever the planner believes of an array's or a transition table's size.
+PLANS = "set enable_hashjoin = off set enable_mergejoin = off set enable_seqscan = off"
+PINNED = f"set search_path = public, pg_temp {PLANS}"
+IMMUTABLE = ("entry", "leg", "block", "month_close", "payout")
+SIGNATURES = (
+    "open_accounts(integer, text[], bigint[], date)",
+    "open_month(integer, integer)",
+    "lock_month(integer, integer)",
+    "close_month(integer, integer, text, timestamptz)",
+    "post_many(integer[], integer[], text[], date[], smallint[], text[], smallint[], uuid[], text[], uuid[], bigint[],"
+    " integer[], smallint[], bigint[], smallint[], smallint[], bigint[], text, timestamptz)",
+    "record_payouts(bigint[], bigint[], text[], bigint[], uuid[])",
+)
+
+REFUSE = """
+create function refuse(guard text, about text) returns void language plpgsql as $$
+begin
+  raise exception using errcode = 'check_violation', constraint = guard, message = guard, detail = about;
+end $$
+"""
+
+DENY = """
+create function deny_change() returns trigger language plpgsql as $$
+begin
+  perform refuse('ledger_immutable', tg_table_name);
+  return null;
+end $$
+"""
+
+DRAFT_GUARD = """
+create function guard_draft() returns trigger language plpgsql as $$
+begin
+  if old.state <> 'waiting' then
+    perform refuse('draft_decided', old.id::text);
+  end if;
+  if (new.id, new.book_id, new.posting, new.period, new.terms, new.entries, new.hash, new.drafted_by, new.drafted_at)
+     is distinct from
+     (old.id, old.book_id, old.posting, old.period, old.terms, old.entries, old.hash, old.drafted_by, old.drafted_at) then
+    perform refuse('draft_frozen', old.id::text);
+  end if;
+  return new;
+end $$
+"""
+
+# Trigger A. All legs of a statement at once: balanced, complete, in the right book; then they move the balances.
+LEG_GUARD = f"""
+create function guard_legs() returns trigger language plpgsql {PINNED} as $$
+declare
+  bad record;
+  accounts integer;
+  moved integer;
+begin
+  select n.entry_id, n.unit_id into bad from new_legs n
+   group by n.entry_id, n.unit_id having sum(n.side * n.amount) <> 0 limit 1;
+  if found then
+    perform refuse('ledger_balanced', bad.entry_id || ' unit ' || bad.unit_id);
+  end if;
+
+  select g.entry_id into bad
+    from (select n.entry_id, count(*) as legs, max(n.n) as last, min(n.eff) as first_on, max(n.eff) as last_on
+            from new_legs n group by n.entry_id) g
+    left join entry e on e.id = g.entry_id
+   where e.id is null or e.legs <> g.legs or e.legs <> g.last or e.eff <> g.first_on or e.eff <> g.last_on limit 1;
+  if found then
+    perform refuse('ledger_whole', bad.entry_id::text);
+  end if;
+
+  select g.account_id into bad
+    from (select n.account_id, n.unit_id, min(e.book_id) as first_book, max(e.book_id) as last_book
+            from new_legs n join entry e on e.id = n.entry_id group by n.account_id, n.unit_id) g
+    left join account a on a.id = g.account_id
+   where a.id is null or a.unit_id <> g.unit_id or a.book_id <> g.first_book or a.book_id <> g.last_book limit 1;
+  if found then
+    perform refuse('ledger_account', bad.account_id::text);
+  end if;
+
+  select count(distinct n.account_id) into accounts from new_legs n;
+  update balance b set dr = b.dr + d.dr, cr = b.cr + d.cr
+    from (select n.account_id, coalesce(sum(n.amount) filter (where n.side = 1), 0) as dr,
+                 coalesce(sum(n.amount) filter (where n.side = -1), 0) as cr
+            from new_legs n group by n.account_id order by n.account_id) d
+   where b.account_id = d.account_id;
+  get diagnostics moved = row_count;
+  if moved <> accounts then
+    perform refuse('ledger_account', 'without a balance');
+  end if;
+
+  -- Sums over a batch would hide a payment before its receipt: replay the guarded accounts entry by entry. The rows are
+  -- locked by the update above, so what stood before is what stands now less what this statement added.
+  select r.account_id into bad
+    from (select n.account_id, b.guard, b.dr - b.cr as value, b.held,
+                 sum(n.side * n.amount) over (partition by n.account_id) as added,
+                 sum(n.side * n.amount) over (partition by n.account_id order by n.entry_id) as running
+            from new_legs n join balance b on b.account_id = n.account_id where b.guard <> 0) r
+   where (r.guard = 1 and r.value - r.added + r.running - r.held < 0)
+      or (r.guard = 2 and -(r.value - r.added + r.running) - r.held < 0) limit 1;
+  if found then
+    perform refuse('balance_guard', bad.account_id::text);
+  end if;
+
+  insert into balance_month as m (account_id, period, dr, cr)
+  select n.account_id, (date_part('year', n.eff) * 100 + date_part('month', n.eff))::int as period,
+         coalesce(sum(n.amount) filter (where n.side = 1), 0), coalesce(sum(n.amount) filter (where n.side = -1), 0)
+    from new_legs n group by n.account_id, period order by n.account_id, period
+  on conflict (account_id, period) do update set dr = m.dr + excluded.dr, cr = m.cr + excluded.cr;
+  return null;
+end $$
+"""
+
+# Trigger B. All entries of a statement at once: the month is open, numbers follow without a gap, every entry has legs and
+# hangs from a draft that a second person approved, byte for byte.
+ENTRY_GUARD = f"""
+create function guard_entries() returns trigger language plpgsql {PINNED} as $$
+declare
+  bad record;
+  months integer;
+  moved integer;
+begin
+  select count(distinct (n.book_id, n.period)) into months from new_entries n;
+  if exists (select from (select n.book_id, n.period from new_entries n group by n.book_id, n.period) g
+               join period_head h on h.book_id = g.book_id and h.period = g.period where h.status <> 'o') then
+    perform refuse('ledger_open', 'month closed');
+  end if;
+  update period_head h set last_no = g.last
+    from (select n.book_id, n.period, min(n.no) as first, max(n.no) as last, count(*) as entries
+            from new_entries n group by n.book_id, n.period order by n.book_id, n.period) g
+   where h.book_id = g.book_id and h.period = g.period and h.status = 'o'
+     and g.first = h.last_no + 1 and g.last - g.first + 1 = g.entries;
+  get diagnostics moved = row_count;
+  if moved <> months then
+    perform refuse('ledger_number', 'numbers must follow without a gap');
+  end if;
+
+  select n.id into bad from new_entries n
+   where not exists (select from leg l where l.entry_id = n.id and l.n = 1) limit 1;
+  if found then
+    perform refuse('ledger_whole', bad.id::text);
+  end if;
+
+  select g.draft_id into bad
+    from (select n.draft_id, n.book_id, n.posted_by, sha256(string_agg(n.body_hash, ''::bytea order by n.no)) as hash
+            from new_entries n group by n.draft_id, n.book_id, n.posted_by) g
+    left join draft d on d.id = g.draft_id
+   where d.id is null or d.book_id <> g.book_id or d.state <> 'approved' or d.decided_by is distinct from g.posted_by
+      or d.hash <> g.hash limit 1;
+  if found then
+    perform refuse('ledger_approved', bad.draft_id::text);
+  end if;
+  return null;
+end $$
+"""
+
+OPEN_ACCOUNTS = f"""
+create function open_accounts(the_book integer, codes text[], members bigint[], the_day date) returns integer
+language plpgsql security definer {PINNED} as $$
+declare
+  opened integer;
+begin
+  with made as (
+    insert into account (book_id, code, member_id, unit_id, normal, guard, opened_on)
+    select b.id, c.code, m.id, 1, c.normal, c.guard, the_day
+      from book b join chart_account c on c.chart = b.chart and c.code = any (codes)
+      left join unnest(members) as m (id) on true
+     where b.id = the_book and (m.id is null or c.by_member)
+    returning id, guard)
+  insert into balance (account_id, guard) select id, guard from made;
+  get diagnostics opened = row_count;
+  return opened;
+end $$
+"""
+
+# A month's chain starts from the book's own seed, so that no block fits into another book or month.
+OPEN_MONTH = f"""
+create function open_month(the_book integer, the_period integer) returns void
+language plpgsql security definer {PINNED} as $$
+begin
+  insert into period_head (book_id, period, chain)
+  select b.id, the_period, sha256(convert_to('tuopin ' || b.public_id || ' ' || the_period, 'UTF8'))
+    from book b where b.id = the_book;
+  if not found then
+    perform refuse('ledger_book', the_book::text);
+  end if;
+end $$
+"""
+
+LOCK_MONTH = f"""
+create function lock_month(the_book integer, the_period integer) returns table (status char, last_no integer)
+language sql security definer {PINNED} as $$
+  select h.status, h.last_no from period_head h where h.book_id = the_book and h.period = the_period for update
+$$
+"""
+
+CLOSE_MONTH = f"""
+create function close_month(the_book integer, the_period integer, by_whom text, at_moment timestamptz) returns void
+language plpgsql security definer {PINNED} as $$
+declare
+  head record;
+begin
+  select h.status, h.chain into head from period_head h where h.book_id = the_book and h.period = the_period for update;
+  if not found or head.status <> 'o' then
+    perform refuse('ledger_open', the_period::text);
+  end if;
+  if exists (select from draft d where d.book_id = the_book and d.period = the_period and d.state = 'waiting') then
+    perform refuse('ledger_drafts', the_period::text);
+  end if;
+  update period_head set status = 'c' where book_id = the_book and period = the_period;
+  insert into month_close (book_id, period, closed_by, closed_at, chain, entries, legs, debit_fen, credit_fen)
+  select the_book, the_period, by_whom, at_moment, head.chain, count(distinct e.id), count(l.entry_id),
+         coalesce(sum(l.amount) filter (where l.side = 1 and l.unit_id = 1), 0),
+         coalesce(sum(l.amount) filter (where l.side = -1 and l.unit_id = 1), 0)
+    from entry e join leg l on l.entry_id = e.id where e.book_id = the_book and e.period = the_period;
+end $$
+"""
+
+# One set of entries, all or none. Arrays in, subscripts instead of joins between unnested sets (a generic plan believes
+# that every array has ten elements). The body's hash is made here from what is really stored.
+POST_MANY = f"""
+create function post_many(
+  books integer[], periods integer[], keys text[], effs date[], kinds smallint[], memos text[], nlegs smallint[],
+  public_ids uuid[], sources text[], drafts uuid[], reversed bigint[],
+  leg_entry integer[], leg_n smallint[], leg_account bigint[], leg_unit smallint[], leg_side smallint[], leg_amount bigint[],
+  by_whom text, at_moment timestamptz)
+returns table (place integer, id bigint, public_id uuid, number integer, fresh boolean)
+language plpgsql security definer {PINNED} as $$
+declare
+  wanted integer;
+  locked integer;
+  leg_hashes bytea[];
+  hashes bytea[];
+  known integer[];
+  kept integer[];
+  ids bigint[];
+  numbers integer[];
+  month record;
+begin
+  select count(*) into wanted from (select from unnest(books, periods) as p (b, m) group by p.b, p.m) g;
+  perform from period_head h where (h.book_id, h.period) in (select p.b, p.m from unnest(books, periods) as p (b, m))
+    order by h.book_id, h.period for update;
+  get diagnostics locked = row_count;
+  if locked <> wanted then
+    perform refuse('ledger_month', 'no such month');
+  end if;
+
+  select array_agg(g.hash order by g.entry) into leg_hashes from (
+    select l.entry, sha256(string_agg(int8send(l.account) || int2send(l.unit) || int2send(l.side) || int8send(l.amount),
+                                      ''::bytea order by l.n)) as hash
+      from unnest(leg_entry, leg_n, leg_account, leg_unit, leg_side, leg_amount) as l (entry, n, account, unit, side, amount)
+     group by l.entry) g;
+  if coalesce(cardinality(leg_hashes), 0) <> cardinality(keys) then
+    perform refuse('ledger_whole', 'an entry without legs, or legs without an entry');
+  end if;
+  select array_agg(sha256(int2send(p.kind) || date_send(p.eff) || int8send(coalesce(p.reverses, 0))
+                          || convert_to(p.memo, 'UTF8') || leg_hashes[p.place]) order by p.place) into hashes
+    from unnest(kinds, effs, reversed, memos) with ordinality as p (kind, eff, reverses, memo, place);
+
+  select array_agg(p.place::integer order by p.place) into known
+    from unnest(books, keys) with ordinality as p (b, k, place) join entry e on e.book_id = p.b and e.key = p.k;
+  if known is not null then
+    return query select p.place::integer, e.id, e.public_id, e.no, false
+      from unnest(books, keys, hashes) with ordinality as p (b, k, hash, place)
+      join entry e on e.book_id = p.b and e.key = p.k and e.body_hash = p.hash;
+    get diagnostics locked = row_count;
+    if locked <> cardinality(known) then
+      perform refuse('ledger_key', 'same key, other content');
+    end if;
+    select array_agg(p order by p) into kept from generate_series(1, cardinality(keys)) p where p <> all (known);
+    if kept is null then
+      return;
+    end if;
+    select array_agg(p.book order by p.place), array_agg(p.period order by p.place), array_agg(p.key order by p.place),
+           array_agg(p.eff order by p.place), array_agg(p.kind order by p.place), array_agg(p.memo order by p.place),
+           array_agg(p.legs order by p.place), array_agg(p.public_id order by p.place), array_agg(p.source order by p.place),
+           array_agg(p.draft order by p.place), array_agg(p.reverses order by p.place), array_agg(p.hash order by p.place)
+      into books, periods, keys, effs, kinds, memos, nlegs, public_ids, sources, drafts, reversed, hashes
+      from unnest(books, periods, keys, effs, kinds, memos, nlegs, public_ids, sources, drafts, reversed, hashes)
+             with ordinality as p (book, period, key, eff, kind, memo, legs, public_id, source, draft, reverses, hash, place)
+     where p.place = any (kept);
+    select array_agg(array_position(kept, l.entry) order by l.place), array_agg(l.n order by l.place),
+           array_agg(l.account order by l.place), array_agg(l.unit order by l.place), array_agg(l.side order by l.place),
+           array_agg(l.amount order by l.place)
+      into leg_entry, leg_n, leg_account, leg_unit, leg_side, leg_amount
+      from unnest(leg_entry, leg_n, leg_account, leg_unit, leg_side, leg_amount)
+             with ordinality as l (entry, n, account, unit, side, amount, place)
+     where l.entry = any (kept);
+  end if;
+
+  ids := array(select nextval('entry_id') from generate_series(1, cardinality(keys)));
+  select array_agg((h.last_no + p.nth)::integer order by p.place) into numbers
+    from (select u.b, u.m, u.place, row_number() over (partition by u.b, u.m order by u.place) as nth
+            from unnest(books, periods) with ordinality as u (b, m, place)) p
+    join period_head h on h.book_id = p.b and h.period = p.m;
+
+  with headers as (
+    insert into entry (id, public_id, book_id, period, no, kind, eff, key, body_hash, legs, memo, source, draft_id, reverses,
+                       posted_by, posted_at)
+    select ids[p.place], p.public_id, p.book, p.period, numbers[p.place], p.kind, p.eff, p.key, p.hash, p.legs, p.memo,
+           p.source, p.draft, p.reverses, by_whom, at_moment
+      from unnest(public_ids, books, periods, kinds, effs, keys, hashes, nlegs, memos, sources, drafts, reversed)
+        with ordinality
+        as p (public_id, book, period, kind, eff, key, hash, legs, memo, source, draft, reverses, place))
+  insert into leg (entry_id, n, account_id, unit_id, side, amount, eff)
+  select ids[l.entry], l.n, l.account, l.unit, l.side, l.amount, effs[l.entry]
+    from unnest(leg_entry, leg_n, leg_account, leg_unit, leg_side, leg_amount) as l (entry, n, account, unit, side, amount);
+
+  for month in
+    select p.book, p.period, min(p.number) as first_no, max(p.number) as last_no,
+           sha256(string_agg(entry_line(p.number, p.id, p.public_id, p.draft, p.hash, p.key, p.source, by_whom, at_moment),
+                             ''::bytea order by p.number)) as headers
+      from unnest(books, periods, numbers, ids, public_ids, drafts, hashes, keys, sources)
+             as p (book, period, number, id, public_id, draft, hash, key, source)
+     group by p.book, p.period order by p.book, p.period
+  loop
+    with linked as (
+      update period_head h set chain = sha256(h.chain || month.headers)
+       where h.book_id = month.book and h.period = month.period returning old.chain as prev, new.chain as hash)
+    insert into block (book_id, period, first_no, last_no, prev, hash)
+    select month.book, month.period, month.first_no, month.last_no, l.prev, l.hash from linked l;
+  end loop;
+
+  return query select coalesce(kept[p.place], p.place::integer), p.id, p.public_id, p.number, true
+    from unnest(ids, public_ids, numbers) with ordinality as p (id, public_id, number, place);
+end $$
+"""
+
+# What of an entry goes into the chain besides its body's hash; the verifier computes it again from the stored row.
+ENTRY_LINE = """
+create function entry_line(number integer, id bigint, public_id uuid, draft uuid, hash bytea, key text, source text,
+  by_whom text, at_moment timestamptz) returns bytea language sql immutable as $$
+  select int4send(number) || int8send(id) || uuid_send(public_id) || uuid_send(draft) || hash || timestamptz_send(at_moment)
+         || convert_to(key || E'\\n' || source || E'\\n' || by_whom || E'\\n', 'UTF8')
+$$
+"""
+
+# Amount, day and household are read from the ledger itself: a payout cannot say anything else than its entry.
+RECORD_PAYOUTS = f"""
+create function record_payouts(entries bigint[], members bigint[], kinds text[], settled bigint[], taken_back uuid[])
+returns integer language plpgsql security definer {PINNED} as $$
+declare
+  written integer;
+begin
+  insert into payout (entry_id, id, book_id, member_id, household, kind, fen, paid_on, settles, reverses)
+  select e.id, e.public_id, e.book_id, m.id, m.household, p.kind, l.amount, e.eff, p.settles, p.reverses
+    from unnest(entries, members, kinds, settled, taken_back) as p (entry, member, kind, settles, reverses)
+    join entry e on e.id = p.entry
+    join member m on m.id = p.member and m.book_id = e.book_id
+    join leg l on l.entry_id = e.id and l.side = 1
+    join account a on a.id = l.account_id and a.member_id = m.id;
+  get diagnostics written = row_count;
+  if written <> cardinality(entries) then
+    perform refuse('ledger_payout', 'a payout that its entry does not bear out');
+  end if;
+  return written;
+end $$
+"""
+
+FUNCTIONS = (
+    REFUSE, DENY, DRAFT_GUARD, LEG_GUARD, ENTRY_GUARD, OPEN_ACCOUNTS, OPEN_MONTH, LOCK_MONTH, CLOSE_MONTH, ENTRY_LINE,
+    POST_MANY, RECORD_PAYOUTS,
+)  # fmt: skip
+
+
+def upgrade() -> None:
+    """Functions, triggers, and who may execute what."""
+    for statement in (*FUNCTIONS, *_triggers(), *_execution()):
+        op.execute(statement)
+
+
+def _triggers() -> list[str]:
+    return [
+        "create trigger guard_legs after insert on leg referencing new table as new_legs"
+        " for each statement execute function guard_legs()",
+        "create trigger guard_entries after insert on entry referencing new table as new_entries"
+        " for each statement execute function guard_entries()",
+        "create trigger guard_draft before update on draft for each row execute function guard_draft()",
+        "create trigger deny_draft before delete or truncate on draft for each statement execute function deny_change()",
+        *(
+            f"create trigger deny_change before update or delete or truncate on {table}"
+            " for each statement execute function deny_change()"
+            for table in IMMUTABLE
+        ),
+    ]
+
+
+def _execution() -> list[str]:
+    names = [text.split("(", 1)[0] for text in SIGNATURES]
+    revoked = [f"revoke all on function {name} from public" for name in names]
+    return [*revoked, *(f"grant execute on function {name} to {SERVICE}_api, {SERVICE}_worker" for name in names)]
