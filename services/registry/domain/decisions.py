@@ -209,7 +209,7 @@ def _exited(household: Household, decision: Decision) -> tuple[StatusSpan, ...]:
 
 
 def apply_payout(household: Household, payout: Payout) -> Changed:
-    """Money paid becomes one income row, once per payout id; a reversal is negative, in the year of what it reverses."""
+    """Money paid becomes one income row, once per payout id; a reversal is negative, in its original's year."""
     reference = str(payout.id)
     if any(row.source == "payout" and row.reference == reference for row in household.income):
         return household, []

@@ -1,0 +1,55 @@
+"""Which columns there are: SQLAlchemy Core tables, one file per noun, each column with its Chinese term as its comment.
+
+Household and person are current rows with a history of superseded images in the same columns; membership, status and
+income are rows with `known_from` and `known_to`, corrected by closing and inserting (history, ADR 0007).
+"""
+
+from services.registry.tables.base import metadata, plumbing
+from services.registry.tables.divisions import division, division_history, parameter
+from services.registry.tables.doubts import doubt
+from services.registry.tables.households import HOUSEHOLD_FACTS, decision, household, household_history
+from services.registry.tables.intake import (
+    intake,
+    intake_chunk,
+    intake_file,
+    intake_refusal,
+    staging_doubt,
+    staging_household,
+    staging_income,
+    staging_person,
+    staging_status,
+)
+from services.registry.tables.intervals import income, membership, status
+from services.registry.tables.people import PERSON_FACTS, person, person_history
+
+STAGING = (staging_household, staging_person, staging_status, staging_income, staging_doubt)
+"""待入库: rows of a file on their way in; unlogged, the worker's alone, without policies (COPY refuses those)."""
+
+__all__ = [
+    "HOUSEHOLD_FACTS",
+    "PERSON_FACTS",
+    "STAGING",
+    "decision",
+    "division",
+    "division_history",
+    "doubt",
+    "household",
+    "household_history",
+    "income",
+    "intake",
+    "intake_chunk",
+    "intake_file",
+    "intake_refusal",
+    "membership",
+    "metadata",
+    "parameter",
+    "person",
+    "person_history",
+    "plumbing",
+    "staging_doubt",
+    "staging_household",
+    "staging_income",
+    "staging_person",
+    "staging_status",
+    "status",
+]

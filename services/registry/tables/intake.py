@@ -1,0 +1,141 @@
+"""导入: a file, its pieces, what became of its rows; and the rows on their way in (unlogged, the worker's alone)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+
+from services.registry.tables import households, people
+from services.registry.tables.base import MOMENT, metadata
+
+intake = sa.Table(
+    "intake",
+    metadata,
+    sa.Column("job", pg.UUID, primary_key=True, comment="任务编号"),
+    sa.Column("filename", sa.Text, nullable=False, comment="文件名"),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False, comment="字节数"),
+    sa.Column("content_hash", pg.BYTEA, nullable=False, comment="内容摘要"),
+    sa.Column("year_from", sa.Date, nullable=False, comment="收入年度起"),
+    sa.Column("year_to", sa.Date, nullable=False, comment="收入年度止"),
+    sa.Column("observed_on", sa.Date, nullable=False, comment="调查日期"),
+    sa.Column("dry_run", sa.Boolean, nullable=False, comment="试运行"),
+    sa.Column("rows", sa.Integer, comment="行数"),
+    sa.Column("submitted_at", MOMENT, nullable=False, comment="提交时刻"),
+    sa.Column("answered_at", MOMENT, comment="回执完成时刻"),
+    comment="导入文件",
+)
+
+
+def _of_intake() -> sa.Column[Any]:
+    return sa.Column("job", pg.UUID, primary_key=True, comment="任务编号")
+
+
+intake_file = sa.Table(
+    "intake_file",
+    metadata,
+    _of_intake(),
+    sa.Column("kind", sa.Text, primary_key=True, comment="原件或回执"),
+    sa.Column("piece", sa.Integer, primary_key=True, autoincrement=False, comment="分块"),
+    sa.Column("sealed", pg.BYTEA, nullable=False, comment="内容（密封）"),
+    sa.CheckConstraint("kind in ('upload', 'answer')", name="intake_file_kind"),
+    comment="导入文件内容",
+)
+
+COUNTS = ("rows", "rows_new", "rows_changed", "rows_unchanged", "rows_refused", "doubts")
+
+intake_chunk = sa.Table(
+    "intake_chunk",
+    metadata,
+    _of_intake(),
+    sa.Column("chunk", sa.Integer, primary_key=True, autoincrement=False, comment="分段，0 为读表时退回的行"),
+    *(sa.Column(name, sa.Integer, nullable=False, comment=name) for name in COUNTS),
+    sa.Column("recorded_at", MOMENT, nullable=False, comment="完成时刻"),
+    sa.CheckConstraint(
+        "rows = rows_new + rows_changed + rows_unchanged + rows_refused", name="intake_chunk_nothing_lost"
+    ),
+    comment="导入分段计数",
+)
+
+intake_refusal = sa.Table(
+    "intake_refusal",
+    metadata,
+    sa.Column("no", sa.BigInteger, sa.Identity(always=False), primary_key=True, comment="内部序号"),
+    sa.Column("job", pg.UUID, nullable=False, comment="任务编号"),
+    sa.Column("chunk", sa.Integer, nullable=False, comment="分段"),
+    sa.Column("row", sa.Integer, nullable=False, comment="文件行号"),
+    sa.Column("column", sa.Text, comment="列"),
+    sa.Column("code", sa.Text, nullable=False, comment="原因代码"),
+    sa.Column("detail_zh", sa.Text, nullable=False, comment="原因"),
+    sa.Column("detail_en", sa.Text, nullable=False, comment="原因（英文）"),
+    sa.Index("intake_refusal_job", "job", "row"),
+    comment="退回的行",
+)
+
+
+def _staged(name: str, comment: str, *columns: Any) -> sa.Table:
+    return sa.Table(
+        f"staging_{name}",
+        metadata,
+        sa.Column("job", pg.UUID, nullable=False, comment="任务编号"),
+        sa.Column("household_no", sa.BigInteger, nullable=False, comment="户内部序号"),
+        *columns,
+        comment=comment,
+        prefixes=["UNLOGGED"],
+    )
+
+
+staging_household = _staged(
+    "household",
+    "待入库的户",
+    sa.Column("is_new", sa.Boolean, nullable=False, comment="新户"),
+    sa.Column("row", sa.Integer, nullable=False, comment="户主所在行"),
+    sa.Column("id", pg.UUID, nullable=False, comment="户标识"),
+    sa.Column("number", sa.Text, nullable=False, comment="户编号"),
+    sa.Column("observed_on", sa.Date, nullable=False, comment="调查日期"),
+    *households.staged(),
+)
+staging_person = _staged(
+    "person",
+    "待入库的人",
+    sa.Column("person_no", sa.BigInteger, nullable=False, comment="人内部序号"),
+    sa.Column("is_new", sa.Boolean, nullable=False, comment="新人"),
+    sa.Column("row", sa.Integer, nullable=False, comment="文件行号"),
+    sa.Column("id", pg.UUID, nullable=False, comment="人标识"),
+    sa.Column("division", sa.BigInteger, nullable=False, comment="所在村"),
+    sa.Column("identity_index", pg.BYTEA, nullable=False, comment="唯一识别键"),
+    sa.Column("id_provisional", sa.Boolean, nullable=False, comment="证件待核"),
+    sa.Column("relation", sa.Text, nullable=False, comment="与户主关系"),
+    sa.Column("observed_on", sa.Date, nullable=False, comment="调查日期"),
+    *people.staged(),
+)
+staging_status = _staged(
+    "status",
+    "待入库的户状态",
+    sa.Column("row", sa.Integer, nullable=False, comment="文件行号"),
+    sa.Column("kind", sa.Text, nullable=False, comment="户类型"),
+    sa.Column("since", sa.Date, nullable=False, comment="起"),
+    sa.Column("until", sa.Date, comment="止"),
+)
+staging_income = _staged(
+    "income",
+    "待入库的收入",
+    sa.Column("row", sa.Integer, nullable=False, comment="文件行号"),
+    sa.Column("year_from", sa.Date, nullable=False, comment="收入年度起"),
+    sa.Column("year_to", sa.Date, nullable=False, comment="收入年度止"),
+    sa.Column("component", sa.Text, nullable=False, comment="收入构成"),
+    sa.Column("item", sa.Text, nullable=False, comment="收入子项"),
+    sa.Column("fen", sa.BigInteger, nullable=False, comment="金额（分）"),
+)
+staging_doubt = _staged(
+    "doubt",
+    "待入库的疑点",
+    sa.Column("person_no", sa.BigInteger, comment="人内部序号"),
+    sa.Column("row", sa.Integer, nullable=False, comment="文件行号"),
+    sa.Column("check_id", sa.Text, nullable=False, comment="校验规则"),
+    sa.Column("severity", sa.Text, nullable=False, comment="严重程度"),
+    sa.Column("field", sa.Text, nullable=False, comment="字段"),
+    sa.Column("detail_zh", sa.Text, nullable=False, comment="说明"),
+    sa.Column("detail_en", sa.Text, nullable=False, comment="说明（英文）"),
+)
