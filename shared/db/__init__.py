@@ -4,7 +4,7 @@
 statements that a migration runs. Nothing here knows a noun of a service.
 """
 
-from shared.db.failures import driver_error, is_out_of_scope, is_passing, is_unavailable
+from shared.db.failures import driver_error, is_out_of_scope, is_passing, is_transient, is_unavailable, reason
 from shared.db.plumbing import ALLOWED_PLUMBING, Plumbing, plumbing_access, plumbing_tables
 from shared.db.policies import (
     FULL_SCOPE,
@@ -34,12 +34,14 @@ __all__ = [
     "into",
     "is_out_of_scope",
     "is_passing",
+    "is_transient",
     "is_unavailable",
     "lock",
     "lock_number",
     "open_to_all",
     "plumbing_access",
     "plumbing_tables",
+    "reason",
     "reference",
     "scope_check",
     "scoped",

@@ -4,8 +4,12 @@ row.
 
 from __future__ import annotations
 
+import traceback
+
 import asyncpg
 import sqlalchemy as sa
+
+from shared.errors import Busy, Problem
 
 UNAVAILABLE = (
     asyncpg.PostgresConnectionError,
@@ -54,3 +58,38 @@ def is_out_of_scope(error: BaseException) -> bool:
     """Whether a policy refused a write. A missing grant has the same SQLSTATE but is our mistake, hence the text."""
     inner = driver_error(error)
     return isinstance(inner, asyncpg.InsufficientPrivilegeError) and "row-level security policy" in inner.args[0]
+
+
+# Not there yet, or no room: an operator mends it; giving work up meanwhile would only make more of it.
+_BLOCKING_CLASSES = ("08", "28", "40", "53", "55", "57", "58", "3D", "3F")
+_BLOCKING_STATES = ("42P01", "42703", "42883")  # a table, column or function that the migration has not made yet
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same work may go through later unchanged: loops wait and keep the order."""
+    if isinstance(error, Busy | OSError | TimeoutError) or is_unavailable(error) or is_passing(error):
+        return True
+    inner = driver_error(error)
+    if not isinstance(inner, asyncpg.PostgresError):
+        return False
+    state = str(inner.sqlstate or "")
+    return state[:2] in _BLOCKING_CLASSES or state in _BLOCKING_STATES
+
+
+def reason(error: BaseException) -> tuple[str, str]:
+    """Code and detail of a failure that is kept with a row: names and places, never values of a row."""
+    if isinstance(error, Problem):
+        return error.code, _where(error)
+    inner = driver_error(error)
+    if isinstance(inner, asyncpg.PostgresError):
+        names = (inner.sqlstate, inner.table_name, inner.column_name, inner.constraint_name)
+        return f"database.{inner.sqlstate}", " ".join(str(name) for name in names if name)
+    return f"failed.{type(error).__name__}", _where(error)
+
+
+def _where(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return type(error).__name__
+    last = frames[-1]
+    return f"{type(error).__name__} at {last.filename.rpartition('/')[2]}:{last.lineno} in {last.name}"

@@ -1,0 +1,99 @@
+"""A speaker says all it holds again (after a wiped broker or a restored backup): what the listener does about it.
+
+Each fact said again carries the epoch, and a mark behind the last one stands in every partition. Between the two the ids
+are noted; when all marks are there, what was not named no longer exists at the speaker and is taken back. What a
+partition says behind its mark is newer than the epoch and counts as named (ADR 0012).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from shared.bus import Republished
+from shared.db import Transaction
+from shared.hearing.heard import Ears, Heard, Record, Withdrawal
+from shared.log import get_logger
+
+log = get_logger(__name__)
+
+ENDS = "select topic, epoch, partition, done from republished_end where consumer = $1 and topic = any($2::text[])"
+END = """
+insert into republished_end (consumer, topic, epoch, partition) values ($1, $2, $3, $4) on conflict do nothing
+"""
+NAME = """
+insert into republished_id (consumer, topic, epoch, id)
+select $1, topic, epoch, id from unnest($2::text[], $3::bigint[], $4::text[]) as named(topic, epoch, id)
+ order by 2, 3, 4 on conflict do nothing
+"""
+OPEN = """
+select topic, epoch, count(*) as marks from republished_end where consumer = $1 and not done
+ group by topic, epoch order by epoch
+"""
+PARKED = "select exists (select from parked_fact where consumer = $1 and topic = $2)"
+CLOSE = "update republished_end set done = true where consumer = $1 and topic = $2 and epoch <= $3"
+CLEAN = "delete from republished_id where consumer = $1 and topic = $2 and epoch <= $3"
+
+
+class _Ends:
+    """Which marks have been heard of one consumer's topics."""
+
+    def __init__(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        self.done = {(row["topic"], row["epoch"]) for row in rows if row["done"]}
+        self._passed = {(row["topic"], row["partition"], row["epoch"]) for row in rows}
+
+    def passed(self, mark: Republished, record: Record) -> None:
+        self._passed.add((mark.topic, record.partition, mark.epoch))
+
+    def named_in(self, heard: Heard[Any]) -> set[int]:
+        """The epochs that this fact is part of: its own, and open ones whose mark its partition has passed."""
+        topic, partition = heard.record.place
+        epochs = {epoch for one, part, epoch in self._passed if (one, part) == (topic, partition)}
+        if heard.epoch is not None:
+            epochs.add(heard.epoch)
+        return {epoch for epoch in epochs if (topic, epoch) not in self.done}
+
+
+async def note(
+    tx: Transaction, ears: Ears, heard: Sequence[Heard[Any]], marks: Sequence[tuple[Republished, Record]]
+) -> bool:
+    """Note ids and marks of a batch; whether a mark was among them."""
+    topics = [topic for topic in ears.withdraws if _speaks(topic, heard, marks)]
+    if not topics:
+        return False
+    ends = _Ends(await tx.driver.fetch(ENDS, ears.name, topics))
+    said: list[tuple[Record, Heard[Any] | Republished]] = [(one.record, one) for one in heard]
+    said += [(record, mark) for mark, record in marks]
+    in_order = sorted(said, key=lambda pair: (pair[0].topic, pair[0].partition, pair[0].position))
+    names: set[tuple[str, int, str]] = set()
+    for record, one in in_order:
+        if record.topic not in topics:
+            continue
+        if isinstance(one, Republished):
+            ends.passed(one, record)
+            await tx.driver.execute(END, ears.name, one.topic, one.epoch, record.partition)
+        else:
+            identity = ears.identity(one)
+            names |= {(record.topic, epoch, identity) for epoch in ends.named_in(one) if identity is not None}
+    if names:
+        await tx.driver.execute(NAME, ears.name, *(list(column) for column in zip(*sorted(names), strict=True)))
+    return bool(marks)
+
+
+def _speaks(topic: str, heard: Sequence[Heard[Any]], marks: Sequence[tuple[Republished, Record]]) -> bool:
+    return any(one.record.topic == topic for one in heard) or any(mark.topic == topic for mark, _ in marks)
+
+
+async def finish(tx: Transaction, ears: Ears, partitions: Mapping[str, int]) -> None:
+    """Take back what was not named, for each topic whose marks are all there; while facts of it are parked, wait."""
+    if not ears.withdraws:
+        return
+    for row in await tx.driver.fetch(OPEN, ears.name):
+        topic, epoch = row["topic"], row["epoch"]
+        complete = row["marks"] >= partitions[topic]
+        if topic not in ears.withdraws or not complete or await tx.driver.fetchval(PARKED, ears.name, topic):
+            continue
+        await ears.withdraws[topic].apply(tx, Withdrawal(ears.name, topic, epoch))
+        await tx.driver.execute(CLOSE, ears.name, topic, epoch)
+        await tx.driver.execute(CLEAN, ears.name, topic, epoch)
+        log.info("republication heard", consumer=ears.name, topic=topic, epoch=epoch)
