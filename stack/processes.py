@@ -29,6 +29,8 @@ class Program:
     argv: tuple[str, ...]
     probe: Callable[[], Awaitable[bool]]
     needs: tuple[str, ...] = ()
+    stops_before: tuple[str, ...] = ()  # ended before these, though it can start without them
+    once: bool = False  # a job: up when it has ended well, run again when it has not
     before: Callable[[], None] = lambda: None
     drain: Callable[[], Awaitable[None]] | None = None
     environment: Mapping[str, str] = field(default_factory=dict)

@@ -54,9 +54,14 @@ async def provision(server: Postgres, passwords: Mapping[str, str], *, practice:
         for service in SERVICES:
             await make_roles(connection, service, passwords)
             await make_database(connection, service, service)
-            await connection.execute(f"alter database {service} set tuopin.practice = '{'on' if practice else 'off'}'")
+            await mark_kind(connection, service, practice=practice)
     finally:
         await connection.close()
+
+
+async def mark_kind(connection: asyncpg.Connection, database: str, *, practice: bool) -> None:
+    """Every session of this database can see whether it was made for practice."""
+    await connection.execute(f"alter database {database} set tuopin.practice = '{'on' if practice else 'off'}'")
 
 
 async def make_roles(connection: asyncpg.Connection, service: str, passwords: Mapping[str, str]) -> None:

@@ -1,0 +1,102 @@
+"""What the gateway itself says: problems in one shape with the services' own, and the page at `/`."""
+
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+SERVICE_NAMES = {
+    "registry": ("户籍登记", "who lives where, in what circumstances"),
+    "assessment": ("识别评估", "what those circumstances mean"),
+    "cooperative": ("合作社账", "who owns what, who is owed what"),
+    "notify": ("公示通知", "who is told what, and did it arrive"),
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One problem that the gateway answers by itself."""
+
+    status: int
+    code: str
+    zh: str
+    en: str
+    hint: str
+    retry_after: int | None = None
+
+
+ANSWERS = (
+    Answer(400, "gateway.malformed", "请求格式不合规范", "The request is malformed", "请检查网址和请求头"),
+    Answer(
+        401, "gateway.token", "令牌缺失、无效或已过期", "The token is missing, invalid or expired", "请重新登录取得令牌"
+    ),
+    Answer(
+        403, "gateway.audience", "令牌不是发给本系统的", "The token is not meant for this system", "请用本系统的令牌"
+    ),
+    Answer(404, "gateway.no_route", "没有这个网址", "There is nothing at this address", "请对照首页所列的接口页"),
+    Answer(408, "gateway.slow_request", "请求发送得太慢", "The request took too long to arrive", "请检查网络后重试"),
+    Answer(413, "gateway.too_large", "请求内容过大", "The request body is too large", "请拆分后分批提交"),
+    Answer(429, "gateway.too_many", "请求过于频繁", "Too many requests", "请稍候再试", retry_after=1),
+    Answer(431, "gateway.headers", "请求头过大", "The request headers are too large", "请减少请求头"),
+    Answer(503, "gateway.unavailable", "服务暂不可用", "The service is not available now", "请稍后重试", retry_after=2),
+    Answer(504, "gateway.timeout", "服务未能及时答复", "The service did not answer in time", "请稍后用同一幂等键重试"),
+)
+ANY_OTHER = Answer(400, "gateway.error", "网关未能处理该请求", "The gateway could not handle the request", "请稍后重试")
+
+
+def local_replies() -> dict[str, Any]:
+    """Mappers alone: a format at the top level would rewrite good answers of the gateway too."""
+    exact = [_mapper(answer, {"op": "EQ", "value": _runtime_number(answer.status)}) for answer in ANSWERS]
+    return {"mappers": [*exact, _mapper(ANY_OTHER, {"op": "GE", "value": _runtime_number(400)})]}
+
+
+def _mapper(answer: Answer, comparison: dict[str, Any]) -> dict[str, Any]:
+    problem = {
+        "type": "about:blank",
+        "title": answer.en,
+        "status": "%RESPONSE_CODE%",
+        "code": answer.code,
+        "detail": answer.zh,
+        "detail_en": answer.en,
+        "hint": answer.hint,
+        "trace_id": "%REQ(X-REQUEST-ID)%",
+        "errors": [],
+    }
+    mapper: dict[str, Any] = {
+        "filter": {"status_code_filter": {"comparison": comparison}},
+        "body_format_override": {"content_type": "application/problem+json; charset=utf-8", "json_format": problem},
+    }
+    if answer.retry_after is not None:
+        wait = {"key": "retry-after", "value": str(answer.retry_after)}
+        mapper["headers_to_add"] = [{"header": wait, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}]
+    return mapper
+
+
+def _runtime_number(value: int) -> dict[str, Any]:
+    return {"default_value": value, "runtime_key": f"tuopin.answer.{value}"}
+
+
+def landing_page(*, practice: bool) -> str:
+    """The page at `/`: where everything is. Plain HTML, no script, nothing fetched from elsewhere."""
+    banner = '<p class="practice">演练 · practice: nothing here is real</p>' if practice else ""
+    rows = "".join(
+        f'<tr><th>{escape(zh)} <small lang="en">{service}</small></th><td lang="en">{escape(en)}</td>'
+        f'<td><a href="/{service}/docs">接口 API</a></td><td><a href="/{service}/readyz">状态 status</a></td></tr>'
+        for service, (zh, en) in SERVICE_NAMES.items()
+    )
+    return PAGE.format(banner=banner, rows=rows)
+
+
+PAGE = """<!doctype html>
+<html lang="zh-CN"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>tuopin 脱贫</title>
+<style>
+body{{font:16px/1.6 sans-serif;max-width:48rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}}
+table{{border-collapse:collapse;width:100%}} th,td{{text-align:left;padding:.4rem .6rem;border-bottom:1px solid #ddd}}
+.practice{{background:#b00020;color:#fff;padding:.4rem .8rem;font-weight:bold}} small{{color:#555;font-weight:normal}}
+</style></head><body>{banner}
+<h1>tuopin 脱贫</h1>
+<p><a href="/notify/v1/public/notices">村级公示 <span lang="en">public notices</span></a> ·
+<a href="/healthz">网关状态 <span lang="en">gateway status</span></a></p>
+<table>{rows}</table>
+</body></html>
+"""

@@ -1,0 +1,5 @@
+"""`python -m stack` is the `tuopin` command."""
+
+from stack.command import main
+
+main()

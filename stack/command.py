@@ -1,0 +1,312 @@
+"""The `tuopin` command: everything an operator does, in one place."""
+
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from stack.problems import StackProblem
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+console = Console(highlight=False)
+Service = Annotated[str, typer.Argument(help="registry, assessment, cooperative or notify")]
+
+
+def main() -> None:
+    """Run it; what the operator can mend is told without a traceback."""
+    try:
+        app()
+    except StackProblem as problem:
+        print(f"tuopin: {problem}", file=sys.stderr)
+        sys.exit(1)
+
+
+def tell(text: str) -> None:
+    print(f"  {text}", flush=True)
+
+
+# Modules are imported by the command that needs them: `tuopin token` must not pay for a Kafka client.
+
+
+@app.command()
+def up(
+    practice: Annotated[bool, typer.Option(help="a stack whose domain time can be moved")] = False,
+    practice_start: Annotated[datetime | None, typer.Option(help="where a new practice stack's time begins")] = None,
+) -> None:
+    """Start the stack and leave it running."""
+    from stack.home import chosen_folder, open_home
+    from stack.lifecycle import start
+    from stack.preflight import check_machine
+
+    began = time.monotonic()
+    check_machine()
+    start_at = practice_start.replace(tzinfo=UTC) if practice_start else None
+    home = open_home(chosen_folder(), practice=practice, practice_start=start_at)
+    start(home, tell)
+    _tell_not_built()
+    tell(f"the stack is up after {time.monotonic() - began:.1f} s: http://127.0.0.1:{home.ports.gateway}/")
+
+
+def _tell_not_built() -> None:
+    from stack.programs import built_doors
+    from stack.provision import SERVICES
+
+    missing = [
+        f"{service}-{kind}" for service in SERVICES for kind in ("api", "worker") if kind not in built_doors(service)
+    ]
+    if missing:
+        tell(f"not built in this version: {', '.join(missing)}")
+
+
+@app.command()
+def down() -> None:
+    """Stop the stack in order."""
+    from stack.home import find
+    from stack.lifecycle import stop
+
+    tell("the stack is stopped" if stop(find()) else "the stack was not running")
+
+
+@app.command()
+def status(as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
+    """Show processes, ports, memory, waiting and parked facts. Exit code: 0 well, 1 not all up, 3 not running."""
+    from dataclasses import asdict
+
+    from stack.home import find
+    from stack.status import status_of
+
+    found = asyncio.run(status_of(find()))
+    if as_json:
+        print(json.dumps({**asdict(found), "well": found.is_well}))
+    else:
+        _print_status(found)
+    if found.watcher is None:
+        raise typer.Exit(3)
+    raise typer.Exit(0 if found.is_well else 1)
+
+
+def _print_status(found: Any) -> None:
+    kind = "practice stack" if found.practice else "stack"
+    running = f"running, watcher {found.watcher}" if found.watcher else "not running"
+    console.print(f"{kind} in {found.home}: {running}")
+    if found.programs:
+        console.print(_program_table(found))
+    if found.not_built:
+        console.print(f"not built: {', '.join(found.not_built)}")
+    for service, queues in found.queues.items():
+        told = ", ".join(
+            f"{name} {row['count']:.0f}" + (f" (oldest {row['age']:.0f} s)" if row["age"] else "")
+            for name, row in queues.items()
+        )
+        console.print(f"{service}: {told}")
+    for group, lag in found.lag.items():
+        console.print(f"consumer group {group}: {lag} behind")
+    for unknown in found.unknown:
+        console.print(f"unknown: {unknown}")
+
+
+def _program_table(found: Any) -> Table:
+    table = Table("program", "state", "pid", "ports", "MB", "restarts", "since", "last exit")
+    for name, row in found.programs.items():
+        ports = " ".join(map(str, row["ports"]))
+        cells = (
+            name,
+            row["state"],
+            row["pid"],
+            ports,
+            row["memory_mb"],
+            row["restarts"],
+            row["since"],
+            row["last_exit"],
+        )
+        table.add_row(*("" if cell is None else str(cell) for cell in cells))
+    return table
+
+
+@app.command()
+def logs(
+    program: Annotated[str | None, typer.Argument(help="one program; all if left out")] = None,
+    lines: Annotated[int, typer.Option("-n", help="how many lines of each")] = 20,
+    follow: Annotated[bool, typer.Option("-f", help="go on as lines come")] = False,
+) -> None:
+    """Show the programs' logs."""
+    from stack.home import find
+    from stack.reading import follow_logs, last_lines
+
+    home = find()
+    paths = sorted(home.logs.glob("*.log")) if program is None else [home.log_of(program)]
+    missing = [path.stem for path in paths if not path.exists()]
+    if missing:
+        known = ", ".join(sorted(path.stem for path in home.logs.glob("*.log")))
+        raise StackProblem(f"there is no log of {missing[0]}", f"programs with a log: {known}")
+    for line in last_lines(paths, lines):
+        print(line)
+    if follow:
+        follow_logs(paths, print)
+
+
+def _known(service: str) -> str:
+    from stack.provision import SERVICES
+
+    if service not in SERVICES:
+        raise StackProblem(f"there is no service {service!r}", f"name one of {', '.join(SERVICES)}")
+    return service
+
+
+def _built(service: str, kind: str) -> None:
+    from stack.programs import built_doors
+
+    if kind not in built_doors(_known(service)):
+        raise StackProblem(f"the {kind} process of {service} is not built in this version", "choose another service")
+
+
+@app.command()
+def api(service: Service) -> None:
+    """Run the api process of a service in the foreground (settings from TUOPIN_… variables)."""
+    from stack.serve import serve_api
+
+    _built(service, "api")
+    serve_api(service)
+
+
+@app.command()
+def worker(service: Service) -> None:
+    """Run the worker process of a service in the foreground (settings from TUOPIN_… variables)."""
+    from stack.serve import serve_worker
+
+    _built(service, "worker")
+    serve_worker(service)
+
+
+@app.command()
+def migrate(service: Service) -> None:
+    """Bring a service's database to the newest revision and load its reference rows.
+
+    Uses TUOPIN_DATABASE_URL (the owner's login) if it is set, otherwise the running stack in TUOPIN_HOME.
+    """
+    from stack.home import find
+    from stack.jobs import migrate_service
+    from stack.programs import service_environment
+
+    given = (
+        os.environ.get("TUOPIN_DATABASE_URL")
+        or service_environment(find(), _known(service), "owner")["TUOPIN_DATABASE_URL"]
+    )
+    tell(asyncio.run(migrate_service(_known(service), given)))
+
+
+@app.command()
+def topics(replicas: Annotated[int, typer.Option(help="copies of each record")] = 1) -> None:
+    """Make every topic of the catalogue and put its settings right."""
+    from stack.jobs import make_topics
+
+    tell(asyncio.run(make_topics(_bootstrap(), replicas)))
+
+
+def _bootstrap() -> str:
+    from stack.home import find
+
+    return os.environ.get("TUOPIN_KAFKA_BOOTSTRAP") or f"127.0.0.1:{find().ports.kafka}"
+
+
+@app.command()
+def token(
+    sub: Annotated[str, typer.Option(help="who: the caller's id")],
+    role: Annotated[
+        list[str], typer.Option(help="clerk, reviewer, approver, accountant, auditor, operator or system; repeatable")
+    ],
+    division: Annotated[list[str], typer.Option(help="a division code or its beginning; repeatable")],
+    name: Annotated[str, typer.Option(help="the caller's name")] = "",
+    minutes: Annotated[int, typer.Option(min=1, max=60 * 24 * 30, help="how long it is good")] = 60,
+) -> None:
+    """Sign a token with this stack's own key."""
+    from stack.home import find
+    from stack.tokens import make_token
+
+    print(make_token(find(), sub=sub, name=name or sub, roles=role, divisions=division, minutes=minutes))
+
+
+@app.command()
+def clock(
+    to: Annotated[datetime | None, typer.Option(help="move domain time forward to this moment (Asia/Shanghai)")] = None,
+) -> None:
+    """Show domain time; on a practice stack, move it forward."""
+    from shared.clock import SHANGHAI, Clock, ClockRefused
+    from stack.home import find
+
+    home = find()
+    time_here = Clock(home.folder)
+    if to is not None:
+        try:
+            time_here.move_to(to.replace(tzinfo=SHANGHAI))
+        except ClockRefused as refused:
+            raise StackProblem(str(refused), "start a practice stack with `tuopin up --practice`") from None
+    print(time_here.now().astimezone(SHANGHAI).isoformat(timespec="seconds"))
+
+
+@app.command()
+def backup(folder: Annotated[Path, typer.Argument(help="a new folder for the dump")]) -> None:
+    """Write all four databases and the stack's keys into a folder."""
+    from stack.backups import back_up
+    from stack.home import find
+
+    back_up(find(), folder, tell)
+
+
+@app.command()
+def restore(folder: Annotated[Path, typer.Argument(help="a folder that `tuopin backup` wrote")]) -> None:
+    """Put a backup's databases in the place of the present ones. The services are stopped meanwhile."""
+    from stack.backups import restore_from
+    from stack.home import find
+
+    restore_from(find(), folder, tell)
+
+
+@app.command("gateway-config")
+def gateway_config(output: Annotated[Path, typer.Argument(help="where to write it")]) -> None:
+    """Render the gateway's configuration for containers, from TUOPIN_… variables."""
+    from stack.containers import write_gateway_config
+
+    write_gateway_config(output, os.environ)
+
+
+@app.command()
+def provision() -> None:
+    """Make databases and logins on an external server: TUOPIN_ADMIN_URL and a password variable for each login."""
+    from stack.containers import provision_from
+
+    asyncio.run(provision_from(os.environ))
+
+
+@app.command(hidden=True)
+def supervise() -> None:
+    """The watcher itself; `up` starts it."""
+    from stack.home import find
+    from stack.programs import prepare
+    from stack.supervisor import Supervisor, refuse_second
+
+    home = find()
+    refuse_second(home.run)
+    asyncio.run(Supervisor(home.run, home.log_of, prepare(home)).main())
+
+
+@app.command(hidden=True)
+def job(name: str) -> None:
+    """One of the watcher's jobs: migrations or topics."""
+    from stack.home import find
+    from stack.jobs import make_topics, provision_and_migrate
+
+    jobs: dict[str, Callable[[], Coroutine[Any, Any, str]]] = {
+        "migrations": lambda: provision_and_migrate(find()),
+        "topics": lambda: make_topics(_bootstrap(), 1),
+    }
+    tell(asyncio.run(jobs[name]()))

@@ -1,0 +1,197 @@
+"""A stack's home: the one folder that holds its data, logs, passwords and keys, and remembers its ports.
+
+Two stacks live side by side by having two homes (`TUOPIN_HOME`) and two port bases (`TUOPIN_PORT_BASE`).
+"""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from shared.clock import make_practice
+from shared.crypto import new_key_ring
+from stack.problems import StackProblem
+from stack.provision import SERVICES, make_passwords
+
+PROJECT = Path(__file__).resolve().parents[1]
+DEFAULT_PORT_BASE = 18400
+RECORD = "stack.json"
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Every port of a stack, counted from its base, so that one number moves them all."""
+
+    base: int
+
+    @property
+    def gateway(self) -> int:
+        return self.base
+
+    @property
+    def postgres(self) -> int:
+        return self.base + 1
+
+    @property
+    def kafka(self) -> int:
+        return self.base + 2
+
+    @property
+    def kafka_controller(self) -> int:
+        return self.base + 3
+
+    @property
+    def gateway_admin(self) -> int:
+        return self.base + 4
+
+    def api(self, service: str) -> int:
+        return self.base + 10 + SERVICES.index(service)
+
+    def worker(self, service: str) -> int:
+        return self.base + 20 + SERVICES.index(service)
+
+    def all(self) -> dict[str, int]:
+        named = {
+            "gateway": self.gateway,
+            "postgres": self.postgres,
+            "kafka": self.kafka,
+            "kafka's controller": self.kafka_controller,
+            "gateway's admin": self.gateway_admin,
+        }
+        named.update({f"{service} api": self.api(service) for service in SERVICES})
+        named.update({f"{service} worker": self.worker(service) for service in SERVICES})
+        return named
+
+
+@dataclass(frozen=True)
+class Home:
+    """An existing home and what it was made with."""
+
+    folder: Path
+    ports: Ports
+    practice: bool
+
+    @property
+    def run(self) -> Path:
+        return self.folder / "run"
+
+    @property
+    def logs(self) -> Path:
+        return self.folder / "logs"
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "config"
+
+    @property
+    def secrets(self) -> Path:
+        return self.folder / "secrets"
+
+    def log_of(self, program: str) -> Path:
+        return self.logs / f"{program}.log"
+
+    def passwords(self) -> dict[str, str]:
+        """The password of every login, made once."""
+        return _kept_secret(self.secrets / "passwords.json", make_passwords)
+
+    def key_ring(self) -> Path:
+        """The file with the keys of sealed fields and blind indexes, made once; its path is what the services get."""
+        path = self.secrets / "key_ring.json"
+        _kept_secret(path, new_key_ring)
+        return path
+
+
+def chosen_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    return Path(environment.get("TUOPIN_HOME") or PROJECT / ".stack").resolve()
+
+
+def chosen_port_base(environment: Mapping[str, str] = os.environ) -> int | None:
+    text = environment.get("TUOPIN_PORT_BASE")
+    if not text:
+        return None
+    if not text.isdecimal() or not 1024 <= int(text) <= 65000:
+        raise StackProblem(
+            f"TUOPIN_PORT_BASE is {text!r}", "give a number from 1024 to 65000; 24 ports from it are used"
+        )
+    return int(text)
+
+
+def find(folder: Path | None = None) -> Home:
+    """The home that exists, or a plain word that there is none."""
+    folder = folder or chosen_folder()
+    record = _read(folder / RECORD)
+    if record is None:
+        raise StackProblem(f"there is no stack in {folder}", "`tuopin up` makes one; TUOPIN_HOME names another folder")
+    return Home(folder, Ports(record["port_base"]), record["practice"])
+
+
+def open_home(folder: Path, *, practice: bool, practice_start: datetime | None = None) -> Home:
+    """The home in this folder, made if missing. An ordinary home never becomes one for practice, nor the reverse."""
+    base = chosen_port_base()
+    record = _read(folder / RECORD)
+    if record is None:
+        return _make(folder, base or DEFAULT_PORT_BASE, practice=practice, practice_start=practice_start)
+    if record["practice"] != practice:
+        kind, asked = ("practice", "ordinary") if record["practice"] else ("ordinary", "practice")
+        raise StackProblem(
+            f"the stack in {folder} was made as {kind}, and this is an {asked} start",
+            "start it as what it is, or choose another folder with TUOPIN_HOME",
+        )
+    if base is not None and base != record["port_base"]:
+        record["port_base"] = base
+        write_whole(folder / RECORD, record)
+    home = Home(folder, Ports(record["port_base"]), practice)
+    _make_folders(home)
+    return home
+
+
+def _make(folder: Path, base: int, *, practice: bool, practice_start: datetime | None) -> Home:
+    if folder.exists() and any(folder.iterdir()):
+        raise StackProblem(
+            f"{folder} exists, is not empty and is no stack's home", "choose an empty or new folder with TUOPIN_HOME"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    home = Home(folder, Ports(base), practice)
+    _make_folders(home)
+    if practice:
+        make_practice(folder, practice_start or datetime.now(UTC))
+    write_whole(folder / RECORD, {"made_by": "tuopin", "port_base": base, "practice": practice})
+    return home
+
+
+def _make_folders(home: Home) -> None:
+    for folder in (home.run, home.logs, home.config):
+        folder.mkdir(exist_ok=True)
+    home.secrets.mkdir(mode=0o700, exist_ok=True)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        record = json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise StackProblem(f"{path} cannot be read: {error}", "restore it, or remove the whole folder") from None
+    if not isinstance(record, dict) or record.get("made_by") != "tuopin":
+        raise StackProblem(f"{path} is not a stack's record", "choose another folder with TUOPIN_HOME")
+    return record
+
+
+def write_whole(path: Path, record: Mapping[str, Any], mode: int = 0o644) -> None:
+    """Whole or not at all, and never for a moment readable by others if it is a secret."""
+    fresh = path.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    fresh.touch(mode=mode)
+    fresh.write_text(json.dumps(record, indent=1) + "\n")
+    fresh.replace(path)
+
+
+def _kept_secret(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    if not path.exists():
+        write_whole(path, make(), mode=0o600)
+    kept = json.loads(path.read_text())
+    assert isinstance(kept, dict)
+    return kept

@@ -1,0 +1,96 @@
+"""Starting and stopping a whole stack from the outside: `tuopin up` and `tuopin down`."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from stack import preflight
+from stack.home import PROJECT, Home
+from stack.jars import Progress
+from stack.problems import StackProblem
+from stack.processes import tail
+from stack.programs import kafka_of
+from stack.supervisor import holder, rotate
+
+LONGEST_START_SECONDS = 150
+LONGEST_STOP_SECONDS = 90
+
+
+def start(home: Home, progress: Progress) -> dict[str, Any]:
+    """Check, start the watcher detached, wait until everything is up; answers the programs' states."""
+    preflight.check(home)
+    kafka_of(home, progress)  # fetches and trains in front of the user, where it can be seen
+    rotate(home.log_of("watcher"))
+    (home.run / "state.json").unlink(missing_ok=True)
+    with home.log_of("watcher").open("ab") as log:
+        watcher = subprocess.Popen(
+            [sys.executable, "-m", "stack", "supervise"],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=PROJECT,
+            env={**os.environ, "TUOPIN_HOME": str(home.folder)},
+            start_new_session=True,
+        )
+    return wait_until_up(home, lambda: watcher.poll() is None, progress)
+
+
+def wait_until_up(home: Home, alive: Callable[[], bool], progress: Progress) -> dict[str, Any]:
+    deadline = time.monotonic() + LONGEST_START_SECONDS
+    told: set[str] = set()
+    while alive() and time.monotonic() < deadline:
+        rows = read_states(home)
+        for name, row in rows.items():
+            if row["state"] in ("up", "done") and name not in told:
+                told.add(name)
+                progress(f"{name} is {row['state']}")
+        if rows and len(told) == len(rows):
+            return rows
+        if failing := [name for name, row in rows.items() if row["state"] == "failing"]:
+            _complain(home, failing)
+        time.sleep(0.05)
+    if not alive():
+        raise StackProblem(
+            f"the watcher ended while starting:\n{tail(home.log_of('watcher'), 15)}", "mend that, then start again"
+        )
+    rows = read_states(home)
+    _complain(home, [name for name, row in rows.items() if row["state"] not in ("up", "done")])
+    return rows
+
+
+def _complain(home: Home, names: list[str]) -> None:
+    logs = "\n".join(f"--- {name} ---\n{tail(home.log_of(name), 8)}" for name in names)
+    raise StackProblem(
+        f"not up: {', '.join(names)} (the rest runs on, and these are tried again)\n{logs}",
+        "mend it; `tuopin status` shows when it is up, `tuopin logs NAME` shows more, `tuopin down` stops all",
+    )
+
+
+def read_states(home: Home) -> dict[str, Any]:
+    with contextlib.suppress(OSError, ValueError):
+        rows = json.loads((home.run / "state.json").read_text())
+        assert isinstance(rows, dict)
+        return rows
+    return {}
+
+
+def stop(home: Home) -> bool:
+    """Ask the watcher to stop everything in order and wait for its end; answers whether it was running."""
+    pid = holder(home.run)
+    if pid is None:
+        return False
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + LONGEST_STOP_SECONDS
+    while holder(home.run) is not None:
+        if time.monotonic() > deadline:
+            raise StackProblem(
+                f"the watcher {pid} does not end", f"`kill -9 {pid}` ends it and all its programs; data is safe"
+            )
+        time.sleep(0.05)
+    return True

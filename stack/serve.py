@@ -1,0 +1,80 @@
+"""Running one process of one service: what `tuopin api SERVICE` and `tuopin worker SERVICE` do."""
+
+import asyncio
+import contextlib
+import importlib
+import signal
+from types import ModuleType
+from typing import Any
+
+import asyncpg
+
+from shared.settings import Settings
+from stack.problems import StackProblem
+
+
+def app_of(service: str) -> ModuleType:
+    return importlib.import_module(f"services.{service}.app")
+
+
+def settings_of(app: ModuleType) -> Settings:
+    """The service's own settings class if it has one; read once, passed in."""
+    kind = getattr(app, "AppSettings", Settings)
+    settings = kind.read()
+    assert isinstance(settings, Settings)
+    return settings
+
+
+async def require_same_kind(database_url: str, *, practice: bool) -> None:
+    """A database made for practice refuses an ordinary start, and the reverse."""
+    connection = await asyncpg.connect(database_url, timeout=10)
+    try:
+        marked = await connection.fetchval("select current_setting('tuopin.practice', true)")
+    finally:
+        await connection.close()
+    if (marked == "on") != practice:
+        raise StackProblem(
+            f"this database is {'for practice' if marked == 'on' else 'an ordinary one'} and the start is not",
+            "start the process as what its database is: TUOPIN_PRACTICE must agree",
+        )
+
+
+def serve_api(service: str) -> None:
+    """uvicorn on a private port. It outlasts the gateway's kept connections, and finishes what it began."""
+    import uvicorn  # imported here: a worker does without it
+
+    app = app_of(service)
+    settings = settings_of(app)
+    asyncio.run(require_same_kind(settings.database_url, practice=settings.practice))
+    uvicorn.run(
+        app.api(settings),
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        log_config=None,
+        access_log=False,  # the gateway writes one
+        server_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=20,
+        limit_concurrency=1000,
+        backlog=2048,
+    )
+
+
+def serve_worker(service: str) -> None:
+    import uvloop  # imported here: only a running process needs it
+
+    app = app_of(service)
+    settings = settings_of(app)
+    uvloop.run(_work(app, settings))
+
+
+async def _work(app: Any, settings: Settings) -> None:
+    """Until told to stop; then the worker is cancelled and ends in its own order."""
+    await require_same_kind(settings.database_url, practice=settings.practice)
+    work = asyncio.ensure_future(app.worker(settings))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, work.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await work

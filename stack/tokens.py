@@ -1,0 +1,57 @@
+"""The embedded stack's own tokens: an ES256 key pair made once, its public half for the gateway and the services.
+
+A production gateway points at an OIDC provider instead; the claims are the same.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from joserfc import jwt
+from joserfc.jwk import ECKey
+
+from stack.home import Home, write_whole
+
+ISSUER = AUDIENCE = "tuopin"
+ALGORITHM = "ES256"
+
+
+def signing_key(home: Home) -> ECKey:
+    """The private key, made once, readable by its owner alone."""
+    path = home.secrets / "signing_key.json"
+    if not path.exists():
+        key = ECKey.generate_key("P-256", parameters={"use": "sig", "alg": ALGORITHM}, auto_kid=True)
+        write_whole(path, key.as_dict(private=True), mode=0o600)
+    return ECKey.import_key(json.loads(path.read_text()))
+
+
+def public_keys(home: Home) -> dict[str, Any]:
+    return {"keys": [signing_key(home).as_dict(private=False)]}
+
+
+def write_public_keys(home: Home) -> Path:
+    """The JWKS file that gateway and services read."""
+    path = home.config / "jwks.json"
+    write_whole(path, public_keys(home))
+    return path
+
+
+def make_token(
+    home: Home, *, sub: str, name: str, roles: Sequence[str], divisions: Sequence[str], minutes: int = 60
+) -> str:
+    """A signed token. Its times are the machine's: tokens are plumbing, not domain time."""
+    now = datetime.now(UTC)
+    key = signing_key(home)
+    claims = {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": sub,
+        "name": name,
+        "roles": list(roles),
+        "divisions": list(divisions),
+        "iat": int(now.timestamp()),
+        "exp": int((now + timedelta(minutes=minutes)).timestamp()),
+    }
+    return jwt.encode({"alg": ALGORITHM, "kid": key.kid, "typ": "JWT"}, claims, key, algorithms=[ALGORITHM])
