@@ -47,7 +47,7 @@ class TopicsWrong(RuntimeError):
 
 
 class Republished(BaseModel):
-    """重发完毕: all that this speaker holds of a topic has been said again under `epoch`; what was not named is gone."""
+    """重发完毕: all that a speaker holds of a topic has been said again under `epoch`; what was not named is gone."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -196,7 +196,7 @@ class GroupTimes:
 def make_consumer(
     bootstrap: str, group: str, instance: str | None = None, times: GroupTimes | None = None
 ) -> AIOKafkaConsumer:
-    """Offsets are committed by hand alone; without one, or with one out of range (a wiped broker), from the earliest."""
+    """Offsets are committed by hand; without one, or with one out of range (a wiped broker), from the earliest."""
     calm_the_log()
     times = times or GroupTimes()
     return AIOKafkaConsumer(

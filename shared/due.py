@@ -135,7 +135,7 @@ class DueLoop:
             return sum([await self._alone(tx, verb, row, now) for row in claimed])
 
     async def _claim(self, tx: Transaction, verb: Verb, now: datetime) -> list[asyncpg.Record]:
-        """Lock what is due and take it off the list: gone with the commit, back with a rollback. It may be put on anew."""
+        """Lock what is due and take it off the list: gone with the commit, back with a rollback."""
         rows: list[asyncpg.Record] = await tx.driver.fetch(CLAIM, verb.name, now, verb.limit)
         await call_off(tx, verb.name, *(row["noun"] for row in rows))
         return rows

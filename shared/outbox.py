@@ -215,8 +215,8 @@ class Pace(NamedTuple):
 class Relay:
     """转发: sends the outbox to Kafka. Any number may run; the one that holds the database's advisory lock works.
 
-    At least once, never out of order for one key: whatever goes wrong, producer and session are thrown away and the rows
-    that were not deleted are sent again in order.
+    At least once, never out of order for one key: whatever goes wrong, producer and session are thrown away and the
+    rows that were not deleted are sent again in order.
     """
 
     name = "relay"

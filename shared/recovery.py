@@ -1,4 +1,4 @@
-"""The way back after a lost broker or a restored backup: a speaker says all it holds again; `verify` compares both sides.
+"""The way back after a lost broker or a restored backup: a speaker says all it holds again; both sides are compared.
 
 Why this is enough, and what each case comes to, is ADR 0012.
 """
@@ -28,9 +28,9 @@ Again = Callable[[Transaction, int], AsyncIterator[Sequence[Said]]]
 class Holding:
     """所存: one noun of a speaker that can be said again.
 
-    `table` is locked against writers meanwhile, so that nothing is said between the last row and the mark (its worker login
-    needs UPDATE or MAINTAIN on it). `again(tx, epoch)` yields chunks; a state noun's versions are raised to at least `epoch`
-    first, an event keeps its business id.
+    `table` is locked against writers meanwhile, so that nothing is said between the last row and the mark (its worker
+    login needs UPDATE or MAINTAIN on it). `again(tx, epoch)` yields chunks; a state noun's versions are raised to at
+    least `epoch` first, an event keeps its business id.
     """
 
     table: str
@@ -39,7 +39,7 @@ class Holding:
 
 
 def new_epoch() -> int:
-    """Above every version and epoch ever used, also by a day that a backup does not remember: milliseconds of machine time."""
+    """Milliseconds of machine time: above every version and epoch ever used, on the day that was lost as well."""
     return time.time_ns() // 1_000_000
 
 

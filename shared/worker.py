@@ -1,4 +1,4 @@
-"""One worker process: relay, consumers, due-loop and jobs supervised together, health on a private port, a bounded stop.
+"""One worker process: relay, consumers, due-loop and jobs together, health on a private port, a bounded stop.
 
 Whatever dies is started again; what no longer moves ends the process, so that its supervisor starts a fresh one.
 """
@@ -142,12 +142,10 @@ class Worker:
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Three fixed GETs on a private port need no web framework."""
         with suppress(Exception):
-            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
-            status, kind, body = self._respond(head.split(b" ", 2)[1].decode().partition("?")[0])
-            writer.write(
-                f"HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n".encode()
-                + body
-            )
+            asked = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+            status, kind, body = self._respond(asked.split(b" ", 2)[1].decode().partition("?")[0])
+            head = f"HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\nconnection: close"
+            writer.write(head.encode() + b"\r\n\r\n" + body)
             await writer.drain()
         writer.close()
 

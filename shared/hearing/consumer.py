@@ -1,4 +1,4 @@
-"""听: the loop of one projection: batches, database first and offsets after it, back-off that keeps membership, replay."""
+"""听: the loop of one projection: batches, database first and offsets after it, back-off, replay."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ class Withdraws:
 
 @dataclass(frozen=True)
 class Ears:
-    """耳: one projection of a service: its name (also the Kafka group), what it hears, and which verb each fact wakes."""
+    """耳: one projection of a service: its name (and Kafka group), what it hears, which verb each fact wakes."""
 
     name: str
     hears: Hears

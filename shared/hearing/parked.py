@@ -1,4 +1,4 @@
-"""搁置: facts that could not be applied, with their reason. The only such mechanism; nothing is ever sent anywhere again.
+"""搁置: facts that could not be applied, with their reason. The only such mechanism; nothing is ever sent again.
 
 On event topics later facts of the key wait behind a parked one. Replay happens inside the consumer that parked it: an
 operator only marks rows (`ask_again`).
@@ -130,7 +130,7 @@ update parked_fact set retry_at = clock_timestamp()
 async def ask_again(
     driver: asyncpg.Connection, consumer: str | None = None, key: str | None = None, reason: str | None = None
 ) -> int:
-    """Mark parked facts to be applied again by the consumers that parked them (`tuopin replay`); how many were marked."""
+    """Mark facts to be applied again by the consumers that parked them (`tuopin replay`); how many were marked."""
     status = await driver.execute(ASK, consumer, key, reason)
     return int(status.rpartition(" ")[2])
 

@@ -1,8 +1,8 @@
 """Where a consumer stands: in the database beside the effects, and in Kafka.
 
-Kafka's own offset is committed after the database. So an offset ahead of the database's position can only mean that the
-database went back (a restored backup), and the facts in between are heard again. No offset at all means a new group or a
-wiped broker: from the start. Both heal without an operator (ADR 0012).
+Kafka's own offset is committed after the database. So an offset ahead of the database's position can only mean that
+the database went back (a restored backup), and the facts in between are heard again. No offset at all means a new group
+or a wiped broker: from the start. Both heal without an operator (ADR 0012).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ update heard_position as here set next_position = there.next_position, moved_at 
 
 
 class WentBack(Exception):
-    """位置倒退: the database stands before what this process has already heard: it was restored, or another member wrote."""
+    """位置倒退: the database stands before what this process has heard: restored, or written by another."""
 
 
 def _columns(places: Iterable[Place]) -> tuple[list[str], list[int]]:
@@ -53,7 +53,7 @@ async def settle(tx: Transaction, consumer: str, committed: Mapping[Place, int |
 
 
 async def hold(tx: Transaction, consumer: str, expected: Mapping[Place, int | None]) -> None:
-    """Lock the partitions of a batch against any other process that still works on them, and see that none went back."""
+    """Lock a batch's partitions against any other process still at work on them, and see that none went back."""
     rows = await tx.driver.fetch(HOLD, consumer, *_columns(expected))
     kept = {(row["topic"], row["partition"]): row["next_position"] for row in rows}
     for place, position in expected.items():

@@ -1,7 +1,7 @@
 """A speaker says all it holds again (after a wiped broker or a restored backup): what the listener does about it.
 
-Each fact said again carries the epoch, and a mark behind the last one stands in every partition. Between the two the ids
-are noted; when all marks are there, what was not named no longer exists at the speaker and is taken back. What a
+Each fact said again carries the epoch, and a mark behind the last one stands in every partition. Between the two the
+ids are noted; when all marks are there, what was not named no longer exists at the speaker and is taken back. What a
 partition says behind its mark is newer than the epoch and counts as named (ADR 0012).
 """
 
