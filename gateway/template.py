@@ -177,11 +177,11 @@ def _filters(gateway: Gateway) -> list[dict[str, Any]]:
     return [
         _health_filter(),
         _filter("cors", "cors.v3.Cors", {}),
-        _limit_filter("limit_per_address", {"remote_address": {}}, "remote_address", gateway.per_address),
+        _limit_filter("limit_per_address", {"remote_address": {}}, "remote_address", gateway.per_address, told=True),
         _filter("jwt_authn", "jwt_authn.v3.JwtAuthentication", _token_check(gateway)),
         _limit_filter("limit_per_caller", caller, "sub", gateway.per_caller),
         _filter("buffer", "buffer.v3.Buffer", {"max_request_bytes": SMALL_BODY}),
-        _filter("router", "router.v3.Router", {}),
+        _filter("router", "router.v3.Router", {"suppress_envoy_headers": True}),
     ]
 
 
@@ -195,7 +195,10 @@ def _health_filter() -> dict[str, Any]:
     return _filter("health_check", "health_check.v3.HealthCheck", {"pass_through_mode": False, "headers": [at]})
 
 
-def _limit_filter(name: str, action: Mapping[str, Any], key: str, limit: Limit) -> dict[str, Any]:
+def _limit_filter(
+    name: str, action: Mapping[str, Any], key: str, limit: Limit, *, told: bool = False
+) -> dict[str, Any]:
+    """A bucket for each value of the key. Only one of the two limits is told in headers: two would contradict."""
     everything = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
     settings = {
         "stat_prefix": name,
@@ -206,7 +209,7 @@ def _limit_filter(name: str, action: Mapping[str, Any], key: str, limit: Limit) 
         "always_consume_default_token_bucket": False,
         "filter_enabled": everything,
         "filter_enforced": everything,
-        "enable_x_ratelimit_headers": "DRAFT_VERSION_03",
+        "enable_x_ratelimit_headers": "DRAFT_VERSION_03" if told else "OFF",
     }
     return {
         "name": name,

@@ -77,6 +77,22 @@ def down() -> None:
 
 
 @app.command()
+def clean() -> None:
+    """Stop the stack and forget its data; the demo's too. Environment, jars and backups stay."""
+    from stack.home import DEMO, RECORD, chosen_folder, find, forget
+    from stack.lifecycle import stop
+
+    folders = [folder for folder in (chosen_folder(), chosen_folder() / DEMO / "home") if (folder / RECORD).exists()]
+    for folder in reversed(folders):
+        home = find(folder)
+        stop(home)
+        forget(home)
+        tell(f"forgotten: {folder}")
+    if not folders:
+        tell(f"nothing to forget in {chosen_folder()}")
+
+
+@app.command()
 def status(as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
     """Show processes, ports, memory, waiting and parked facts. Exit code: 0 well, 1 not all up, 3 not running."""
     from dataclasses import asdict
@@ -115,7 +131,7 @@ def _print_status(found: Any) -> None:
 
 
 def _program_table(found: Any) -> Table:
-    table = Table("program", "state", "pid", "ports", "MB", "restarts", "since", "last exit")
+    table = Table("program", "state", "pid", "ports", "MB", "restarts", "for", "last exit", box=None)
     for name, row in found.programs.items():
         ports = " ".join(map(str, row["ports"]))
         cells = (
@@ -130,6 +146,11 @@ def _program_table(found: Any) -> Table:
         )
         table.add_row(*("" if cell is None else str(cell) for cell in cells))
     return table
+
+
+def _ago(moment: str) -> str:
+    seconds = int((datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds())
+    return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
 
 
 @app.command()
@@ -277,6 +298,17 @@ def gateway_config(output: Annotated[Path, typer.Argument(help="where to write i
     from stack.containers import write_gateway_config
 
     write_gateway_config(output, os.environ)
+
+
+@app.command()
+def fetch() -> None:
+    """Fetch Kafka's jars and train its start-up cache, so that the first start is quick."""
+    from stack.jars import ensure_jars
+    from stack.kafka import ensure_aot_cache
+    from stack.preflight import check_jar_room
+
+    check_jar_room()
+    ensure_aot_cache(ensure_jars(tell), tell)
 
 
 @app.command()

@@ -3,8 +3,10 @@
 Two stacks live side by side by having two homes (`TUOPIN_HOME`) and two port bases (`TUOPIN_PORT_BASE`).
 """
 
+import contextlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +21,8 @@ from stack.provision import SERVICES, make_passwords
 PROJECT = Path(__file__).resolve().parents[1]
 DEFAULT_PORT_BASE = 18400
 RECORD = "stack.json"
+DEMO = "demo"  # the demo's own home lies inside the default one
+OWN_ENTRIES = ("config", "kafka", "logs", "postgres", "run", "secrets", "clock.json", RECORD)
 
 
 @dataclass(frozen=True)
@@ -149,7 +153,7 @@ def open_home(folder: Path, *, practice: bool, practice_start: datetime | None =
 
 
 def _make(folder: Path, base: int, *, practice: bool, practice_start: datetime | None) -> Home:
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and {entry.name for entry in folder.iterdir()} - {DEMO}:
         raise StackProblem(
             f"{folder} exists, is not empty and is no stack's home", "choose an empty or new folder with TUOPIN_HOME"
         )
@@ -195,3 +199,15 @@ def _kept_secret(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, An
     kept = json.loads(path.read_text())
     assert isinstance(kept, dict)
     return kept
+
+
+def forget(home: Home) -> None:
+    """Remove what a stack made in its home, and nothing else that may lie there. The mark goes last."""
+    for name in OWN_ENTRIES:
+        path = home.folder / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        home.folder.rmdir()

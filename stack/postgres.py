@@ -31,6 +31,7 @@ SETTINGS = {
     "jit": "off",
     "timezone": "'UTC'",
     "log_timezone": "'UTC'",
+    "log_checkpoints": "off",
     # Statements and details of errors carry personal values; a log must not.
     "log_min_error_statement": "panic",
     "log_error_verbosity": "terse",

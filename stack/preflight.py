@@ -45,6 +45,10 @@ def check_machine(
 def check_disk(home: Path, free: int | None = None) -> None:
     """Room for a stack's data, and for the jars if they have not been fetched."""
     _require_room(home, DISK_FOR_A_STACK, free)
+    check_jar_room(free)
+
+
+def check_jar_room(free: int | None = None) -> None:
     cache = cache_folder()
     if any(not (cache / jar.file_name).exists() for jar in locked_jars()):
         _require_room(cache, DISK_FOR_THE_JARS, free)
