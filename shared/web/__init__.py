@@ -1,0 +1,62 @@
+"""HTTP: the application factory, the doors `Tx` `Officer` `Now`, problem answers, idempotency, lists, uploads, API
+pages.
+
+A service's `api.py` needs these names alone.
+"""
+
+from shared.auth import PUBLIC, Role
+from shared.web.app import RouteWrong, create_app, drain
+from shared.web.fields import (
+    Body,
+    CitizenIdField,
+    DivisionField,
+    HouseholdNumberField,
+    MoneyField,
+    Out,
+    ShownCitizenId,
+)
+from shared.web.idempotency import prune_requests
+from shared.web.openapi import openapi_text
+from shared.web.paging import Page, Paging, PagingAsked
+from shared.web.passing import Fittings, Upload, fittings_of
+from shared.web.problems import ProblemOut, failure_of
+from shared.web.routing import Now, Officer, Purpose, Router, Tx, role_table
+from shared.web.serving import serve
+from shared.web.uploads import UploadedFile
+from shared.web.versions import IfMatch, Match, set_etag
+
+__all__ = [
+    "PUBLIC",
+    "Body",
+    "CitizenIdField",
+    "DivisionField",
+    "Fittings",
+    "HouseholdNumberField",
+    "IfMatch",
+    "Match",
+    "MoneyField",
+    "Now",
+    "Officer",
+    "Out",
+    "Page",
+    "Paging",
+    "PagingAsked",
+    "ProblemOut",
+    "Purpose",
+    "Role",
+    "RouteWrong",
+    "Router",
+    "ShownCitizenId",
+    "Tx",
+    "Upload",
+    "UploadedFile",
+    "create_app",
+    "drain",
+    "failure_of",
+    "fittings_of",
+    "openapi_text",
+    "prune_requests",
+    "role_table",
+    "serve",
+    "set_etag",
+]

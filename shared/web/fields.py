@@ -1,0 +1,82 @@
+"""Our values as fields of bodies and answers: text outside, the checked value inside, its own refusal at its own
+place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from shared.errors import Problem
+from shared.values import CitizenId, DivisionCode, HouseholdNumber, Money
+
+Value = TypeVar("Value")
+
+
+class Body(BaseModel):
+    """What a caller sends: unknown fields are refused, and it never changes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Out(BaseModel):
+    """What is answered."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, from_attributes=True)
+
+
+def _reads(kind: type[Value], parse: Callable[[str], Value]) -> PlainValidator:
+    def read(given: Any) -> Value:
+        if isinstance(given, kind):
+            return given
+        if not isinstance(given, str):
+            raise PydanticCustomError("string_type", "must be text")
+        try:
+            return parse(given)
+        except Problem as problem:
+            texts = {"zh": problem.detail_zh, "en": problem.detail_en}
+            raise PydanticCustomError("value_invalid", "value not valid", texts) from None
+
+    return PlainValidator(read)
+
+
+def _schema(pattern: str, example: str, title: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": pattern, "examples": [example], "description": title})
+
+
+_text = PlainSerializer(str, return_type=str)
+_whole = PlainSerializer(lambda value: value.text, return_type=str)
+
+DivisionField = Annotated[
+    DivisionCode,
+    _reads(DivisionCode, DivisionCode.parse),
+    _text,
+    _schema(r"^[1-9][1-9]([0-9]{10}|[0-9]{7}|[0-9]{4}|[0-9]{2})?$", "522630100201", "区划代码"),
+]
+MoneyField = Annotated[
+    Money,
+    _reads(Money, Money.parse),
+    _text,
+    _schema(r"^-?[0-9]{1,12}(\.[0-9]{1,2})?$", "631.20", "金额（元，十进制文本）"),
+]
+HouseholdNumberField = Annotated[
+    HouseholdNumber,
+    _reads(HouseholdNumber, HouseholdNumber.parse),
+    _text,
+    _schema(r"^[1-9][1-9][0-9]{14}$", "5226301002010001", "户编号"),
+]
+CitizenIdField = Annotated[
+    CitizenId,
+    _reads(CitizenId, CitizenId.parse),
+    _text,
+    WithJsonSchema({"type": "string", "minLength": 15, "maxLength": 18, "description": "公民身份号码（答复中脱敏）"}),
+]
+ShownCitizenId = Annotated[
+    CitizenId,
+    _reads(CitizenId, CitizenId.parse),
+    _whole,
+    WithJsonSchema({"type": "string", "description": "公民身份号码（全文，须有权限与事由，查看留痕）"}),
+]
