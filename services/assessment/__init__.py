@@ -1,0 +1,1 @@
+"""Assessment: what a household's circumstances mean."""

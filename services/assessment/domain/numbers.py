@@ -1,0 +1,145 @@
+"""The numbers a pack is judged by: resolved for one place and day, kept with the judgement, with their law."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Any, Final
+
+from services.assessment.domain.catalogue import COUNTS_AS_CODES, EPOCH
+from services.assessment.domain.evaluator import Bound
+from services.assessment.domain.packs import Pack
+from shared.errors import Invalid
+from shared.parameters import Parameter, Parameters
+from shared.values import DivisionCode
+
+PAYOUT_COMPONENT: Final = "payout_component."
+
+
+class NumberBeyondPack(Invalid):
+    """参数超出规则包范围: a parameter whose value the pack was not proven for."""
+
+    code = "parameter.beyond_pack"
+    zh = "参数“{key}”的取值 {value} 超出规则包 {pack} 声明的范围 {least} 至 {most}"
+    en = "Parameter '{key}' has the value {value}, beyond {least} to {most} that pack {pack} declares"
+    hint_zh = "请更正参数，或修改规则包后重新装入"
+    hint_en = "Correct the parameter, or change the pack and load it again"
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """研判参数: what was in force for one pack, one place and one day. Equal content has equal `hash`."""
+
+    bound: Bound
+    rows: Mapping[str, Parameter | None]
+
+    def as_json(self) -> dict[str, Any]:
+        """How it is kept with a judgement: every number with its place, dates and law, or null where none was in force."""
+        return {key: None if row is None else _row_as_json(row) for key, row in self.rows.items()}
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of the rows. The day judged is not part of it: the same numbers on two days are the same."""
+        canonical = json.dumps(self.as_json(), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _row_as_json(row: Parameter) -> dict[str, Any]:
+    return {
+        "division": None if row.division is None else row.division.text,
+        "valid_from": row.valid_from.isoformat(),
+        "valid_to": None if row.valid_to is None else row.valid_to.isoformat(),
+        "value": row.value,
+        "unit": row.unit,
+        "basis_zh": row.basis_zh,
+        "basis_en": row.basis_en,
+        "entered_by": row.entered_by,
+        "approved_by": row.approved_by,
+    }
+
+
+def numbers_of_json(kept: Mapping[str, Any], asof: date) -> Numbers:
+    """The numbers of a kept judgement, as they were."""
+    rows = {key: None if row is None else _row_of_json(key, row) for key, row in kept.items()}
+    return Numbers(_bound(rows, asof), rows)
+
+
+def _row_of_json(key: str, row: Mapping[str, Any]) -> Parameter:
+    return Parameter(
+        key,
+        None if row["division"] is None else DivisionCode.parse(row["division"]),
+        date.fromisoformat(row["valid_from"]),
+        None if row["valid_to"] is None else date.fromisoformat(row["valid_to"]),
+        row["value"],
+        row["unit"],
+        row["basis_zh"],
+        row["basis_en"],
+        row["entered_by"],
+        row["approved_by"],
+    )
+
+
+def resolve(pack: Pack, parameters: Parameters, division: DivisionCode, asof: date) -> Numbers:
+    """The nearest number in force for each key of the pack; one that is missing makes its criteria unknown."""
+    keys = [*pack.keys, *sorted(key for key in parameters.keys if key.startswith(PAYOUT_COMPONENT))]
+    rows = {key: parameters.find(key, division, asof) for key in keys}
+    for name, shape in pack.shape.parameters.items():
+        row = rows[name]
+        if row is not None and isinstance(row.number, int) and not shape.least <= row.number <= shape.most:
+            raise NumberBeyondPack(key=name, value=row.value, pack=pack.id, least=shape.least, most=shape.most)
+    return Numbers(_bound(rows, asof), rows)
+
+
+def _bound(rows: Mapping[str, Parameter | None], asof: date) -> Bound:
+    numbers: dict[str, int | None] = {}
+    components: dict[str, str] = {}
+    for key, row in rows.items():
+        if key.startswith(PAYOUT_COMPONENT):
+            if row is not None and row.value in COUNTS_AS_CODES:
+                components[key.removeprefix(PAYOUT_COMPONENT)] = row.value
+        elif row is None or row.unit != "code":
+            numbers[key] = None if row is None else _as_int(row)
+    return Bound(asof, numbers, components)
+
+
+def _as_int(row: Parameter) -> int:
+    number = row.number
+    return number.toordinal() - EPOCH if isinstance(number, date) else number
+
+
+class Table:
+    """参数解析: resolves once for each set of rows that can differ, not once a household."""
+
+    def __init__(self, pack: Pack, parameters: Parameters, asof: date) -> None:
+        self._pack, self._parameters, self._asof = pack, parameters, asof
+        payouts = [key for key in parameters.keys if key.startswith(PAYOUT_COMPONENT)]
+        self._places = parameters.places([*pack.keys, *payouts])
+        self._known: dict[tuple[int, ...], Numbers] = {}
+
+    def at(self, division: DivisionCode) -> Numbers:
+        """The numbers in force in a division."""
+        here: DivisionCode | None = division
+        path = []
+        while here is not None:
+            if here.value in self._places:
+                path.append(here.value)
+            here = here.parent
+        key = tuple(path)
+        if key not in self._known:
+            self._known[key] = resolve(self._pack, self._parameters, division, self._asof)
+        return self._known[key]
+
+    def groups(self, divisions: Iterable[DivisionCode]) -> dict[str, tuple[Numbers, list[int]]]:
+        """Places in the batch by the hash of the numbers that hold there."""
+        found: dict[str, tuple[Numbers, list[int]]] = {}
+        by_division: dict[int, Numbers] = {}
+        for place, division in enumerate(divisions):
+            numbers = by_division.get(division.value)
+            if numbers is None:
+                numbers = by_division[division.value] = self.at(division)
+            found.setdefault(numbers.hash, (numbers, []))[1].append(place)
+        return found
