@@ -195,7 +195,7 @@ select g.id, g.event_id, g.topic, g.key, g.partition, g.type, g.payload, g.versi
   from gone g join unnest($1::bigint[], $2::text[]) as why(id, error) using (id)
 """
 MEASURE = """
-select (select count(*) from (select from outbox limit 100000) as some) as rows,
+select (select count(*) from (select from outbox limit 100000) as waiting) as rows,
        (select extract(epoch from clock_timestamp() - written_at) from outbox order by id limit 1) as age,
        (select count(*) from outbox_dead) as dead
 """

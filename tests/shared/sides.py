@@ -1,4 +1,4 @@
-"""A speaker and a listener that exist only here: each a database with the plumbing and one state noun, one event noun."""
+"""A speaker and a listener that exist only here: each a database with the plumbing, a state noun and an event noun."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared import bus
+from shared.clock import SHANGHAI
 from shared.events import Topic
 from stack.processes import free_ports
 
@@ -59,7 +60,7 @@ def test_the_sdk_reads_our_envelope() -> None:
     assert event.get_extension("traceparent") == TRACE
 
 
-@pytest.mark.parametrize("moment", [NOON, NOON.astimezone(bus.UTC), NOON.replace(microsecond=0)])
+@pytest.mark.parametrize("moment", [NOON, NOON.astimezone(SHANGHAI), NOON.replace(microsecond=0)])
 def test_we_read_the_sdks_envelope(moment: datetime) -> None:
     attributes = {
         "id": str(envelope().event_id),
