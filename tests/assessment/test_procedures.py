@@ -1,4 +1,4 @@
-"""The exit procedure as it is declared: what each step records and refuses, at its edges; the seven days, to the day."""
+"""The exit procedure as it is declared: what each step records and refuses, at its edges, and the seven days."""
 
 from __future__ import annotations
 
