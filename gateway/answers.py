@@ -18,6 +18,7 @@ class Answer:
 
     status: int
     code: str
+    title: str
     zh: str
     en: str
     hint: str
@@ -25,22 +26,48 @@ class Answer:
 
 
 ANSWERS = (
-    Answer(400, "gateway.malformed", "请求格式不合规范", "The request is malformed", "请检查网址和请求头"),
     Answer(
-        401, "gateway.token", "令牌缺失、无效或已过期", "The token is missing, invalid or expired", "请重新登录取得令牌"
+        400, "gateway.malformed", "请求无法解析", "请求格式不合规范", "The request is malformed", "请检查网址和请求头"
     ),
     Answer(
-        403, "gateway.audience", "令牌不是发给本系统的", "The token is not meant for this system", "请用本系统的令牌"
+        401, "gateway.token", "身份未确认", "令牌缺失、无效或已过期",
+        "The token is missing, invalid or expired", "请重新登录取得令牌",
     ),
-    Answer(404, "gateway.no_route", "没有这个网址", "There is nothing at this address", "请对照首页所列的接口页"),
-    Answer(408, "gateway.slow_request", "请求发送得太慢", "The request took too long to arrive", "请检查网络后重试"),
-    Answer(413, "gateway.too_large", "请求内容过大", "The request body is too large", "请拆分后分批提交"),
-    Answer(429, "gateway.too_many", "请求过于频繁", "Too many requests", "请稍候再试", retry_after=1),
-    Answer(431, "gateway.headers", "请求头过大", "The request headers are too large", "请减少请求头"),
-    Answer(503, "gateway.unavailable", "服务暂不可用", "The service is not available now", "请稍后重试", retry_after=2),
-    Answer(504, "gateway.timeout", "服务未能及时答复", "The service did not answer in time", "请稍后用同一幂等键重试"),
+    Answer(
+        403, "gateway.audience", "没有权限", "令牌不是发给本系统的",
+        "The token is not meant for this system", "请用本系统的令牌",
+    ),
+    Answer(
+        404, "gateway.no_route", "未找到", "没有这个网址",
+        "There is nothing at this address", "请对照首页所列的接口页",
+    ),
+    Answer(
+        408, "gateway.slow_request", "请求超时", "请求发送得太慢",
+        "The request took too long to arrive", "请检查网络后重试",
+    ),
+    Answer(
+        413, "gateway.too_large", "内容过大", "请求内容超过上限",
+        "The request body is too large", "请拆分后分批提交",
+    ),
+    Answer(
+        429, "gateway.too_many", "请求过于频繁", "短时间内请求过多", "Too many requests", "请稍候再试", retry_after=1
+    ),
+    Answer(
+        431, "gateway.headers", "请求头过大", "请求头超过上限",
+        "The request headers are too large", "请减少请求头",
+    ),
+    Answer(
+        503, "gateway.unavailable", "暂不可用", "服务暂不可用",
+        "The service is not available now", "请稍后重试", retry_after=2,
+    ),
+    Answer(
+        504, "gateway.timeout", "答复超时", "服务未能及时答复",
+        "The service did not answer in time", "请稍后用同一幂等键重试",
+    ),
+)  # fmt: skip
+ANY_OTHER = Answer(
+    400, "gateway.error", "错误", "网关未能处理该请求", "The gateway could not handle the request", "请稍后重试"
 )
-ANY_OTHER = Answer(400, "gateway.error", "网关未能处理该请求", "The gateway could not handle the request", "请稍后重试")
 
 
 def local_replies() -> dict[str, Any]:
@@ -51,15 +78,14 @@ def local_replies() -> dict[str, Any]:
 
 def _mapper(answer: Answer, comparison: dict[str, Any]) -> dict[str, Any]:
     problem = {
-        "type": "about:blank",
-        "title": answer.en,
+        "type": f"urn:tuopin:problem:{answer.code}",
+        "title": answer.title,
         "status": "%RESPONSE_CODE%",
         "code": answer.code,
         "detail": answer.zh,
         "detail_en": answer.en,
         "hint": answer.hint,
         "trace_id": "%REQ(X-REQUEST-ID)%",
-        "errors": [],
     }
     mapper: dict[str, Any] = {
         "filter": {"status_code_filter": {"comparison": comparison}},

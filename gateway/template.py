@@ -14,8 +14,6 @@ from gateway.answers import landing_page, local_replies
 SMALL_BODY = 64 * 1024
 LARGE_BODY = 32 * 1024 * 1024
 BULK_BODY = 4 * 1024 * 1024
-ROUTE_SECONDS = 60
-UPLOAD_SECONDS = 120
 IDENTITY_HEADERS = {
     "sub": "x-tuopin-sub",
     "name": "x-tuopin-name",
@@ -65,6 +63,8 @@ class Gateway:
     per_address: Limit = PER_ADDRESS
     per_caller: Limit = PER_CALLER
     trusted_hops: int = 0
+    route_seconds: float = 60
+    upload_seconds: float = 120
 
 
 def render(gateway: Gateway) -> str:
@@ -111,8 +111,9 @@ def _listener(gateway: Gateway) -> dict[str, Any]:
         "always_set_request_id_in_response": True,
         "max_request_headers_kb": 32,
         "request_headers_timeout": "10s",
-        "request_timeout": f"{UPLOAD_SECONDS}s",
-        "stream_idle_timeout": f"{UPLOAD_SECONDS + 10}s",  # it cuts slow ordinary requests too: above the longest route
+        "request_timeout": f"{gateway.upload_seconds}s",
+        # It cuts slow ordinary requests too: above the longest route.
+        "stream_idle_timeout": f"{gateway.upload_seconds + 10}s",
         "drain_timeout": "5s",
         "common_http_protocol_options": {
             "idle_timeout": "300s",
@@ -256,7 +257,7 @@ def _public_matches(service: str) -> list[dict[str, str]]:
 def _routes(gateway: Gateway) -> dict[str, Any]:
     routes = [_landing_route(gateway)]
     for service in gateway.upstreams:
-        routes += _service_routes(service)
+        routes += _service_routes(service, gateway)
     everywhere = [_header("x-content-type-options", "nosniff")]
     if gateway.practice:
         everywhere.append(_header("tuopin-practice", "1"))
@@ -290,12 +291,12 @@ def _header(key: str, value: str) -> dict[str, Any]:
     return {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
 
 
-def _service_routes(service: str) -> list[dict[str, Any]]:
+def _service_routes(service: str, gateway: Gateway) -> list[dict[str, Any]]:
     """From the particular to the general: streams, larger bodies, everything else."""
     large = [
         {
             "match": {"safe_regex": {"regex": pattern}},
-            "route": _to(service, UPLOAD_SECONDS),
+            "route": _to(service, gateway.upload_seconds),
             "typed_per_filter_config": {
                 "envoy.filters.http.buffer": {
                     "@type": f"{TYPE}.http.buffer.v3.BufferPerRoute",
@@ -311,12 +312,14 @@ def _service_routes(service: str) -> list[dict[str, Any]]:
         "route": {"cluster": service, "timeout": "0s", "idle_timeout": "0s"},
     }
     status = {"match": {"path": f"/{service}/readyz"}, "route": {**_to(service, 5), "prefix_rewrite": "/readyz"}}
-    open_pages = [{"match": match, "route": _to(service, ROUTE_SECONDS)} for match in _public_matches(service)[1:3]]
-    everything = {"match": {"prefix": f"/{service}/v1/"}, "route": _to(service, ROUTE_SECONDS)}
+    open_pages = [
+        {"match": match, "route": _to(service, gateway.route_seconds)} for match in _public_matches(service)[1:3]
+    ]
+    everything = {"match": {"prefix": f"/{service}/v1/"}, "route": _to(service, gateway.route_seconds)}
     return [streams, *large, status, *open_pages, everything]
 
 
-def _to(service: str, seconds: int) -> dict[str, Any]:
+def _to(service: str, seconds: float) -> dict[str, Any]:
     """Retried only where nothing can have happened yet: a restarting service refuses connections at once."""
     retry = {"retry_on": "connect-failure,refused-stream,reset-before-request", "num_retries": 2}
     return {"cluster": service, "timeout": f"{seconds}s", "retry_policy": retry}
@@ -336,7 +339,7 @@ def _cors(origins: Sequence[str]) -> dict[str, Any]:
 def _cluster(name: str, host: str, port: int) -> dict[str, Any]:
     protocol = {
         "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-        "common_http_protocol_options": {"idle_timeout": "60s"},  # shorter than the server keeps its own connections
+        "common_http_protocol_options": {"idle_timeout": "4s"},  # shorter than the server keeps its own connections
         "explicit_http_config": {"http_protocol_options": {}},
     }
     check = {

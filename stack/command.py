@@ -141,7 +141,7 @@ def _program_table(found: Any) -> Table:
             ports,
             row["memory_mb"],
             row["restarts"],
-            row["since"],
+            _ago(row["since"]),
             row["last_exit"],
         )
         table.add_row(*("" if cell is None else str(cell) for cell in cells))
@@ -298,6 +298,15 @@ def gateway_config(output: Annotated[Path, typer.Argument(help="where to write i
     from stack.containers import write_gateway_config
 
     write_gateway_config(output, os.environ)
+
+
+@app.command("compose-secrets")
+def compose_secrets(project: Annotated[Path, typer.Argument(help="the folder of docker-compose.yml")]) -> None:
+    """Write the `.env` and `secrets/` that docker-compose.yml needs; what exists is left alone."""
+    from stack.containers import write_secrets
+
+    for path in write_secrets(project) or ["nothing: both exist"]:
+        tell(f"written: {path}")
 
 
 @app.command()

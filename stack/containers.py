@@ -1,14 +1,17 @@
 """What the compose file's one-shot jobs do: the same template and the same logins, told by environment variables."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import asyncpg
 
 from gateway.template import PER_ADDRESS, PER_CALLER, Gateway, render
+from shared.crypto import new_key_ring
+from stack.home import write_whole
 from stack.problems import StackProblem
 from stack.programs import limit_from
-from stack.provision import SERVICES, close_to_strangers, make_database, make_roles, mark_kind, roles_of
+from stack.provision import SERVICES, close_to_strangers, make_database, make_passwords, make_roles, mark_kind, roles_of
 
 
 def write_gateway_config(output: Path, environment: Mapping[str, str]) -> None:
@@ -60,3 +63,22 @@ def _required(environment: Mapping[str, str], name: str) -> str:
     if not value:
         raise StackProblem(f"{name} is not set", "give it in the environment")
     return value
+
+
+def write_secrets(project: Path) -> list[str]:
+    """The `.env` and `secrets/` of docker-compose.yml, made once: random passwords, and the keys of sealed fields."""
+    env_file, key_ring = project / ".env", project / "secrets" / "key_ring.json"
+    made = []
+    if not env_file.exists():
+        lines = [f"TUOPIN_PASSWORD_{name.upper()}={password}" for name, password in make_passwords().items()]
+        lines += [f"TUOPIN_UID={os.getuid()}", f"TUOPIN_GID={os.getgid()}"]
+        lines += ["# The identity provider's key address, issuer and audience:", "TUOPIN_JWKS_URI="]
+        lines += ["TUOPIN_TOKEN_ISSUER=tuopin", "TUOPIN_TOKEN_AUDIENCE=tuopin"]
+        env_file.touch(mode=0o600)
+        env_file.write_text("\n".join(lines) + "\n")
+        made.append(str(env_file))
+    if not key_ring.exists():
+        key_ring.parent.mkdir(mode=0o700, exist_ok=True)
+        write_whole(key_ring, new_key_ring(), mode=0o600)
+        made.append(str(key_ring))
+    return made

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import importlib
+import os
 import signal
 from types import ModuleType
 from typing import Any
@@ -40,26 +41,14 @@ async def require_same_kind(database_url: str, *, practice: bool) -> None:
 
 
 def serve_api(service: str) -> None:
-    """uvicorn on a private port. It outlasts the gateway's kept connections, and finishes what it began."""
-    import uvicorn  # imported here: a worker does without it
+    """On a private port; TUOPIN_DRAIN_SECONDS is how long a gateway may take to look away before it stops."""
+    from shared.web import serve  # imported here: a worker does without it
 
     app = app_of(service)
     settings = settings_of(app)
     asyncio.run(require_same_kind(settings.database_url, practice=settings.practice))
-    uvicorn.run(
-        app.api(settings),
-        host=settings.host,
-        port=settings.port,
-        loop="uvloop",
-        http="httptools",
-        log_config=None,
-        access_log=False,  # the gateway writes one
-        server_header=False,
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=20,
-        limit_concurrency=1000,
-        backlog=2048,
-    )
+    drain_seconds = float(os.environ.get("TUOPIN_DRAIN_SECONDS", "0"))
+    serve(app.api(settings), settings.host, settings.port, drain_seconds=drain_seconds)
 
 
 def serve_worker(service: str) -> None:

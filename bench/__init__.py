@@ -1,0 +1,1 @@
+"""One command per named speed, each a ratio to a baseline of the same run."""
