@@ -1,7 +1,8 @@
 """最大余额法: a total in whole fen shared by weights, so that the parts always add up to the total.
 
-Each part is cut down to the whole fen; what is left goes fen by fen to the largest remainders, ties to the lowest member number. Rounding
-each part by itself would miss the declared total; giving the rest to the first in the list would favour the same members every year.
+Each part is cut down to the whole fen; what is left goes fen by fen to the largest remainders, ties to the lowest
+member number. Rounding each part by itself would miss the declared total; giving the rest to the first in a list would
+favour the same members whatever their weights.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ def is_period(period: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """入社条件: who may be a member: households that had a status on a day. Losing the status later ends no membership."""
+    """入社条件: households that had a status on a day may join. Losing the status later ends no membership."""
 
     status: str
     on: date

@@ -4,25 +4,40 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 
 from services.cooperative.domain.refusals import ChartNotInForce, ExceptionNeedless
 from shared.parameters import Parameter
 
 
-class Side(IntEnum):
-    """借贷方向: 借 is +1, 贷 is -1; the value of a leg is side times amount."""
+class Side(StrEnum):
+    """借贷方向: the value of a leg is its side's sign times its amount."""
 
-    DEBIT = 1
-    CREDIT = -1
+    DEBIT = "debit"
+    CREDIT = "credit"
+
+    @property
+    def sign(self) -> int:
+        """借 +1, 贷 −1: also how the database keeps it."""
+        return 1 if self is Side.DEBIT else -1
+
+    @classmethod
+    def of(cls, sign: int) -> Side:
+        """From the database's sign."""
+        return cls.DEBIT if sign > 0 else cls.CREDIT
 
 
-class Guard(IntEnum):
+class Guard(StrEnum):
     """余额守卫: which balance of an account may never fall below zero; held by the database."""
 
-    NONE = 0
-    DEBIT = 1
-    CREDIT = 2
+    NONE = "none"
+    DEBIT = "debit"
+    CREDIT = "credit"
+
+    @classmethod
+    def of(cls, number: int) -> Guard:
+        """From the database's number: 0, 1, 2."""
+        return (cls.NONE, cls.DEBIT, cls.CREDIT)[number]
 
 
 class AccountClass(StrEnum):

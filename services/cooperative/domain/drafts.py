@@ -1,4 +1,4 @@
-"""凭证草稿: what one person makes (制单) and another decides (审核). What was approved is what is posted, byte for byte."""
+"""凭证草稿: what one person makes (制单) and another decides (审核). What is approved is posted, byte for byte."""
 
 from __future__ import annotations
 
@@ -51,14 +51,20 @@ def make_draft(
     return Draft(draft_id, book.key, posting, entries[0].period, terms, entries, bundle_hash(entries), by, now)
 
 
-def approve(draft: Draft, proposed_again: tuple[Entry, ...], by: str, now: datetime) -> Draft:
-    """A second person says yes, and the ground has not moved since the draft was made."""
-    decided = _decide(draft, DraftState.APPROVED, by, now)
+def check_decidable(draft: Draft, by: str) -> None:
+    """An approver is another person than the drafter, and comes first."""
+    if draft.state is not DraftState.WAITING:
+        raise DraftDecided(draft=draft.id)
     if by == draft.drafted_by:
         raise SamePerson()
+
+
+def approve(draft: Draft, proposed_again: tuple[Entry, ...], by: str, now: datetime) -> Draft:
+    """A second person says yes, and the ground has not moved since the draft was made."""
+    check_decidable(draft, by)
     if bundle_hash(proposed_again) != draft.hash:
         raise DraftStale(draft=draft.id)
-    return decided
+    return _decide(draft, DraftState.APPROVED, by, now)
 
 
 def reject(draft: Draft, reason: str, by: str, now: datetime) -> Draft:

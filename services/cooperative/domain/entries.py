@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
-from enum import IntEnum
+from enum import StrEnum
 from hashlib import sha256
 from uuid import UUID
 
@@ -23,14 +23,27 @@ _HEAD = struct.Struct(">hiq")
 _LEG = struct.Struct(">qhhq")
 
 
-class Kind(IntEnum):
+class Kind(StrEnum):
     """凭证类别: every report says which of them it counts."""
 
-    NORMAL = 1
-    OPENING = 2
-    CLOSING = 3
-    REVERSAL = 4
-    ADJUSTMENT = 5
+    NORMAL = "normal"
+    OPENING = "opening"
+    CLOSING = "closing"
+    REVERSAL = "reversal"
+    ADJUSTMENT = "adjustment"
+
+    @property
+    def number(self) -> int:
+        """How the database keeps it: 1 to 5."""
+        return _KINDS.index(self) + 1
+
+    @classmethod
+    def of(cls, number: int) -> Kind:
+        """From the database's number."""
+        return _KINDS[number - 1]
+
+
+_KINDS = tuple(Kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +58,7 @@ class Leg:
     @property
     def value(self) -> int:
         """What it adds to debit minus credit."""
-        return self.side * self.amount
+        return self.side.sign * self.amount
 
     def red(self) -> Leg:
         """The same leg taken back in red ink, so that turnover is not inflated."""
@@ -114,8 +127,8 @@ class Entry:
 
         Same key and same hash is the same entry again; same key and another hash is a conflict.
         """
-        legs = b"".join(_LEG.pack(leg.account, leg.unit, leg.side, leg.amount) for leg in self.legs)
-        head = _HEAD.pack(self.kind, (self.on - _POSTGRES_EPOCH).days, self.reverses or 0)
+        legs = b"".join(_LEG.pack(leg.account, leg.unit, leg.side.sign, leg.amount) for leg in self.legs)
+        head = _HEAD.pack(self.kind.number, (self.on - _POSTGRES_EPOCH).days, self.reverses or 0)
         return sha256(head + self.memo.encode() + sha256(legs).digest()).digest()
 
 

@@ -1,4 +1,4 @@
-"""记账依据: what a posting may look at when it decides its entries. Loaded under the month's lock when it is approved."""
+"""记账依据: what a posting may look at when it decides; read again under the book's lock when it is approved."""
 
 from __future__ import annotations
 
@@ -16,12 +16,18 @@ from services.cooperative.domain.refusals import AccountMissing, EntryMissing
 
 @dataclass(frozen=True, slots=True)
 class MemberLeaf:
-    """成员及其明细账户: a member who belongs on the day, and the member's own leaf of the account asked for."""
+    """成员及其明细账户: a member of the book, and the member's own leaf of the account asked for."""
 
     member: int
     number: int
     household: UUID
     account: int
+    joined_on: date
+    left_on: date | None = None
+
+    def belongs(self, on: date) -> bool:
+        """Whether it is a member on that day (the day of leaving no longer counts)."""
+        return self.joined_on <= on and (self.left_on is None or on < self.left_on)
 
 
 @dataclass(frozen=True, slots=True)

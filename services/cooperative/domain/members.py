@@ -68,7 +68,7 @@ class Enrolment:
 def enrol(
     book: Book, rows: list[MemberRow], households: dict[str, Household], present: tuple[Member, ...]
 ) -> Enrolment:
-    """Take in a list of members: each row is entered, was there before, or is refused with its reason; none is half done."""
+    """Take in a list: each row is entered, was there before, or is refused with its reason; none is half done."""
     by_number = {member.number: member for member in present}
     by_household = {member.household: member for member in present}
     entered: list[Member] = []

@@ -49,9 +49,16 @@ def payout_of(entry: Entry, posted: Posted) -> Payout | None:
 def payout_posted(payout: Payout, book: UUID, division: DivisionCode, period: int, number: int) -> PayoutPosted:
     """The fact that travels."""
     return PayoutPosted(
-        payout=payout.id, kind=cast(PayoutKind, payout.kind), household=payout.household, division=division.text, fen=payout.fen,
-        paid_on=payout.paid_on, book=book, entry_number=entry_number(period, number), reverses=payout.reverses,
-    )  # fmt: skip
+        payout=payout.id,
+        kind=cast(PayoutKind, payout.kind),
+        household=payout.household,
+        division=division.text,
+        fen=payout.fen,
+        paid_on=payout.paid_on,
+        book=book,
+        entry_number=entry_number(period, number),
+        reverses=payout.reverses,
+    )
 
 
 def payouts_of(book: Book, entries: tuple[Entry, ...], posted: tuple[Posted, ...]) -> list[tuple[Payout, PayoutPosted]]:

@@ -40,7 +40,7 @@ class ChartNotInForce(Invalid):
     zh = "科目表 {chart}（{basis}）在账簿启用日 {opened_on} 尚未施行或已废止"
     en = "Chart {chart} ({basis}) is not in force on {opened_on}, the day the book opens"
     hint_zh = "请改用当日施行的科目表；确需例外时填写 chart_exception 说明理由，系统将记录并在报表上打印"
-    hint_en = "Use the chart in force that day, or give chart_exception with the reason: it is recorded and printed on every report"
+    hint_en = "Use the chart in force that day, or give chart_exception with the reason: it is recorded and printed"
 
 
 class ExceptionNeedless(Invalid):

@@ -1,7 +1,7 @@
 """剩余盈余分配: Dr 332 盈余分配 / Cr 222 应付剩余盈余, one leg a member, one equal share each.
 
-Parts come from the largest remainder over whole fen, ties to the lowest member number: they add up to the declared total exactly. This is
-pool 2 alone (剩余盈余); pool 1 (盈余返还 by transaction volume) is not part of this run, and its memo says so.
+Parts come from the largest remainder over whole fen, ties to the lowest member number: they add up to the declared
+total exactly. This is pool 2 alone (剩余盈余); pool 1 (盈余返还) is no part of it, and its memo says so.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ class DistributionTerms(Terms):
 def propose(ground: Ground, terms: DistributionTerms, draft: str) -> tuple[Entry, ...]:
     """One entry: the surplus on one side, every member's part on the other."""
     total = Money.parse(terms.amount).fen
-    _check(ground, terms, total)
-    shares = apportion(total, {leaf.number: 1 for leaf in ground.members})
-    owed = tuple(
-        credit(leaf.account, shares[leaf.number]) for leaf in sorted(ground.members, key=lambda leaf: leaf.number)
-    )
-    memo = f"剩余盈余分配（第二池，{len(owed)}名成员均等；盈余返还不在本次之内）"
-    return (Entry(f"{draft}:1", Kind.NORMAL, terms.on, memo, (debit(ground.account(SURPLUS).id, total), *owed)),)
+    members = sorted((leaf for leaf in ground.members if leaf.belongs(terms.on)), key=lambda leaf: leaf.number)
+    _check(ground, terms, total, len(members))
+    parts = apportion(total, {leaf.number: 1 for leaf in members})
+    owed = [credit(leaf.account, parts[leaf.number]) for leaf in members]
+    memo = f"剩余盈余分配（第二池，{len(members)}名成员均等；盈余返还不在本次之内）"
+    legs = (debit(ground.account(SURPLUS).id, total), *owed)
+    return (Entry(f"{draft}:1", Kind.NORMAL, terms.on, memo, legs),)
 
 
-def _check(ground: Ground, terms: DistributionTerms, total: int) -> None:
-    if not ground.members:
+def _check(ground: Ground, terms: DistributionTerms, total: int, members: int) -> None:
+    if not members:
         raise MembersNone(on=terms.on)
-    if total < len(ground.members):
-        raise SharesVanish(asked=terms.amount, members=len(ground.members))
+    if total < members:
+        raise SharesVanish(asked=terms.amount, members=members)
     available = ground.credit_balance(SURPLUS)
     if total > available:
         raise SurplusShort(available=Money(available), asked=terms.amount)

@@ -1,8 +1,8 @@
 """期初: the balances with which a book opens.
 
-The surplus brought in under 332 stands after patronage return (盈余返还): at least 60 % of the distributable surplus goes back by
-transaction volume first (农民专业合作社法第四十四条). What this book distributes is the second pool alone (剩余盈余), so the officer must
-state that the first has been dealt with; the memo says it for every later reader.
+The surplus brought in under 332 stands after patronage return (盈余返还): at least 60 % of the distributable surplus
+goes back by transaction volume first (《农民专业合作社法》第四十四条). What this book distributes is the second pool
+alone, so the officer must state that the first has been dealt with; the memo says it for every later reader.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class OpeningTerms(Terms):
     posting: Literal["opening"]
     surplus_stands: Annotated[
         Literal["after_patronage_return"],
-        Field(description="332 holds what is left after patronage return (盈余返还后)"),
+        Field(description="332 holds what is left after patronage return (返还后)"),
     ]
     lines: Annotated[list[OpeningLine], Field(min_length=2, max_length=200)]
 

@@ -1,7 +1,7 @@
 """兑付: Dr 222 应付剩余盈余 / Cr 102 银行存款, one entry a household, all in one batch.
 
-Each household has an entry of its own so that one bounced payment can be reversed alone. What is paid is what the distribution still
-owes the member; a dividend that was reversed is owed again and is paid by the next run.
+Each household has an entry of its own so that one bounced payment can be reversed alone. What is paid is what the
+distribution still owes the member; a dividend that was reversed is owed again and is paid by the next run.
 """
 
 from __future__ import annotations

@@ -33,6 +33,11 @@ class Terms(BaseModel):
     on: date = Field(description="业务日期, effective date")
 
     @property
+    def posting_name(self) -> str:
+        """The kind of posting: every kind declares a literal `posting`, by which terms are told apart."""
+        return str(self.model_dump(include={"posting"})["posting"])
+
+    @property
     def refers_to(self) -> UUID | None:
         """The earlier entry this posting builds on, if it does."""
         return None

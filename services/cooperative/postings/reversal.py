@@ -1,7 +1,7 @@
 """冲销: a new entry that takes an earlier one back in red ink: same sides, negative amounts, dated in an open month.
 
-The original stays untouched. An entry is reversed once, a reversal never: the original transaction is posted afresh. A payment that is
-taken back tells the household's payout with a negative amount.
+The original stays untouched. An entry is reversed once, a reversal never: the original transaction is posted afresh. A
+payment that is taken back announces a payout with a negative amount.
 """
 
 from __future__ import annotations

@@ -20,7 +20,9 @@ DATA = Path(__file__).parents[1] / "migrations" / "data"
 
 async def load_reference_rows(tx: Transaction) -> None:
     """Bring units, charts and parameters to what the files say; rows that people added stay."""
-    await _upsert(tx, tables.unit, [{**row, "id": int(row["id"]), "scale": int(row["scale"])} for row in _rows("units")])
+    await _upsert(
+        tx, tables.unit, [{**row, "id": int(row["id"]), "scale": int(row["scale"])} for row in _rows("units")]
+    )
     await _upsert(tx, tables.chart, [dict(row) for row in _rows("charts")])
     await _upsert(tx, tables.chart_account, [_account_row(row) for row in _rows("chart_accounts")])
     await _upsert(tx, tables.parameter, [_parameter_row(row) for row in read_parameters(DATA / "parameters.csv")])
@@ -66,7 +68,8 @@ async def load_parameters(tx: Transaction) -> Parameters:
     columns = [column for column in tables.parameter.c if column.name != "id"]
     rows = (await tx.core.execute(sa.select(*columns))).mappings()
     return Parameters(
-        Parameter(**{**row, "division": None if row["division"] is None else DivisionCode(row["division"])}) for row in rows
+        Parameter(**{**row, "division": None if row["division"] is None else DivisionCode(row["division"])})
+        for row in rows
     )
 
 
@@ -76,9 +79,17 @@ async def load_charts(tx: Transaction) -> tuple[Chart, ...]:
     lines = tables.chart_account
     for row in (await tx.core.execute(sa.select(lines).order_by(lines.c.chart, lines.c.code))).mappings():
         account = ChartAccount(
-            row["code"], row["zh"], row["en"], AccountClass(row["class"]), Side(row["normal"]), Guard(row["guard"]),
-            row["by_member"], row["optional"],
-        )  # fmt: skip
+            code=row["code"],
+            zh=row["zh"],
+            en=row["en"],
+            account_class=AccountClass(row["class"]),
+            normal=Side.of(row["normal"]),
+            guard=Guard.of(row["guard"]),
+            by_member=row["by_member"],
+            optional=row["optional"],
+        )
         accounts.setdefault(row["chart"], []).append(account)
     charts = (await tx.core.execute(sa.select(tables.chart).order_by(tables.chart.c.code))).mappings()
-    return tuple(Chart(row["code"], row["zh"], row["en"], row["basis"], tuple(accounts.get(row["code"], ()))) for row in charts)
+    return tuple(
+        Chart(row["code"], row["zh"], row["en"], row["basis"], tuple(accounts.get(row["code"], ()))) for row in charts
+    )

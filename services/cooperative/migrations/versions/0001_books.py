@@ -53,8 +53,8 @@ def _policies() -> list[str]:
 
 
 def _leg_policies() -> list[str]:
-    """Legs are read through their entry. They are written in one statement with it, which a policy cannot see yet: there
-    the account decides, and the guard proves that both are of one book.
+    """Legs are read through their entry. They are written in one statement with it, which a policy cannot see yet:
+    there the account decides, and the guard proves that both are of one book.
     """
     return [
         "alter table leg enable row level security",
@@ -78,6 +78,7 @@ def _grants() -> list[str]:
         *grant("draft", SERVICE, api=f"select, insert ({own}), update ({decision})", worker="select"),
         *grant("division", SERVICE, api="select", worker="select, insert, update, delete"),
         *grant("household", SERVICE, api="select", worker="select, insert, update, delete"),
+        *grant("payout", SERVICE, worker="maintain"),  # locked while payouts are said again
     ]
 
 

@@ -1,7 +1,7 @@
 """The ledger's guards and the only doors into it.
 
-Two statement-level triggers prove every set of legs and entries whatever path it came by (function, ad-hoc SQL, COPY); the same
-triggers move the balances and the numbers. Services may execute the functions and read the tables, nothing more.
+Two statement-level triggers prove every set of legs and entries whatever path it came by (function, ad-hoc SQL, COPY);
+the same triggers move balances and numbers. Services may execute the functions and read the tables, nothing more.
 Refusals carry the name of the guard as their constraint, which the store turns into a named error.
 """
 
@@ -17,7 +17,8 @@ PLANS = "set enable_hashjoin = off set enable_mergejoin = off set enable_seqscan
 PINNED = f"set search_path = public, pg_temp {PLANS}"
 IMMUTABLE = ("entry", "leg", "block", "month_close", "payout")
 SIGNATURES = (
-    "open_accounts(integer, text[], bigint[], date)",
+    "open_accounts(integer, text[])",
+    "open_leaves(integer, text)",
     "open_month(integer, integer)",
     "lock_month(integer, integer)",
     "close_month(integer, integer, text, timestamptz)",
@@ -49,7 +50,8 @@ begin
   end if;
   if (new.id, new.book_id, new.posting, new.period, new.terms, new.entries, new.hash, new.drafted_by, new.drafted_at)
      is distinct from
-     (old.id, old.book_id, old.posting, old.period, old.terms, old.entries, old.hash, old.drafted_by, old.drafted_at) then
+     (old.id, old.book_id, old.posting, old.period, old.terms, old.entries, old.hash, old.drafted_by, old.drafted_at)
+  then
     perform refuse('draft_frozen', old.id::text);
   end if;
   return new;
@@ -121,8 +123,8 @@ begin
 end $$
 """
 
-# Trigger B. All entries of a statement at once: the month is open, numbers follow without a gap, every entry has legs and
-# hangs from a draft that a second person approved, byte for byte.
+# Trigger B. All entries of a statement at once: the month is open, numbers follow without a gap, every entry has legs
+# and hangs from a draft that a second person approved, byte for byte.
 ENTRY_GUARD = f"""
 create function guard_entries() returns trigger language plpgsql {PINNED} as $$
 declare
@@ -165,21 +167,44 @@ end $$
 """
 
 OPEN_ACCOUNTS = f"""
-create function open_accounts(the_book integer, codes text[], members bigint[], the_day date) returns integer
+create function open_accounts(the_book integer, codes text[]) returns integer
 language plpgsql security definer {PINNED} as $$
 declare
-  opened integer;
+  opened bigint[];
+begin
+  with made as (
+    insert into account (book_id, code, unit_id, normal, guard, opened_on)
+    select b.id, c.code, 1, c.normal, case when c.by_member then 0 else c.guard end, b.opened_on
+      from book b join chart_account c on c.chart = b.chart and c.code = any (codes)
+     where b.id = the_book
+    returning id)
+  select array_agg(id) into opened from made;
+  -- A second statement: the balance's policy looks at the account, which the first cannot see yet.
+  insert into balance (account_id, guard) select a.id, a.guard from account a where a.id = any (opened);
+  return coalesce(cardinality(opened), 0);
+end $$
+"""
+
+# Every member's own leaf of an account that the chart keeps by member; those that stand already are left alone.
+OPEN_LEAVES = f"""
+create function open_leaves(the_book integer, the_code text) returns integer
+language plpgsql security definer {PINNED} as $$
+declare
+  opened bigint[];
 begin
   with made as (
     insert into account (book_id, code, member_id, unit_id, normal, guard, opened_on)
-    select b.id, c.code, m.id, 1, c.normal, c.guard, the_day
-      from book b join chart_account c on c.chart = b.chart and c.code = any (codes)
-      left join unnest(members) as m (id) on true
-     where b.id = the_book and (m.id is null or c.by_member)
-    returning id, guard)
-  insert into balance (account_id, guard) select id, guard from made;
-  get diagnostics opened = row_count;
-  return opened;
+    select b.id, c.code, m.id, 1, c.normal, c.guard, m.joined_on
+      from book b join chart_account c on c.chart = b.chart and c.code = the_code and c.by_member
+      join member m on m.book_id = b.id
+     where b.id = the_book
+       and not exists (select from account a
+                        where a.book_id = b.id and a.code = c.code and a.member_id = m.id and a.unit_id = 1)
+    returning id)
+  select array_agg(id) into opened from made;
+  -- A second statement: the balance's policy looks at the account, which the first cannot see yet.
+  insert into balance (account_id, guard) select a.id, a.guard from account a where a.id = any (opened);
+  return coalesce(cardinality(opened), 0);
 end $$
 """
 
@@ -232,8 +257,8 @@ POST_MANY = f"""
 create function post_many(
   books integer[], periods integer[], keys text[], effs date[], kinds smallint[], memos text[], nlegs smallint[],
   public_ids uuid[], sources text[], drafts uuid[], reversed bigint[],
-  leg_entry integer[], leg_n smallint[], leg_account bigint[], leg_unit smallint[], leg_side smallint[], leg_amount bigint[],
-  by_whom text, at_moment timestamptz)
+  leg_entry integer[], leg_n smallint[], leg_account bigint[], leg_unit smallint[], leg_side smallint[],
+  leg_amount bigint[], by_whom text, at_moment timestamptz)
 returns table (place integer, id bigint, public_id uuid, number integer, fresh boolean)
 language plpgsql security definer {PINNED} as $$
 declare
@@ -258,7 +283,8 @@ begin
   select array_agg(g.hash order by g.entry) into leg_hashes from (
     select l.entry, sha256(string_agg(int8send(l.account) || int2send(l.unit) || int2send(l.side) || int8send(l.amount),
                                       ''::bytea order by l.n)) as hash
-      from unnest(leg_entry, leg_n, leg_account, leg_unit, leg_side, leg_amount) as l (entry, n, account, unit, side, amount)
+      from unnest(leg_entry, leg_n, leg_account, leg_unit, leg_side, leg_amount)
+             as l (entry, n, account, unit, side, amount)
      group by l.entry) g;
   if coalesce(cardinality(leg_hashes), 0) <> cardinality(keys) then
     perform refuse('ledger_whole', 'an entry without legs, or legs without an entry');
@@ -283,15 +309,17 @@ begin
     end if;
     select array_agg(p.book order by p.place), array_agg(p.period order by p.place), array_agg(p.key order by p.place),
            array_agg(p.eff order by p.place), array_agg(p.kind order by p.place), array_agg(p.memo order by p.place),
-           array_agg(p.legs order by p.place), array_agg(p.public_id order by p.place), array_agg(p.source order by p.place),
-           array_agg(p.draft order by p.place), array_agg(p.reverses order by p.place), array_agg(p.hash order by p.place)
+           array_agg(p.legs order by p.place), array_agg(p.public_id order by p.place),
+           array_agg(p.source order by p.place), array_agg(p.draft order by p.place),
+           array_agg(p.reverses order by p.place), array_agg(p.hash order by p.place)
       into books, periods, keys, effs, kinds, memos, nlegs, public_ids, sources, drafts, reversed, hashes
       from unnest(books, periods, keys, effs, kinds, memos, nlegs, public_ids, sources, drafts, reversed, hashes)
-             with ordinality as p (book, period, key, eff, kind, memo, legs, public_id, source, draft, reverses, hash, place)
+             with ordinality
+             as p (book, period, key, eff, kind, memo, legs, public_id, source, draft, reverses, hash, place)
      where p.place = any (kept);
     select array_agg(array_position(kept, l.entry) order by l.place), array_agg(l.n order by l.place),
-           array_agg(l.account order by l.place), array_agg(l.unit order by l.place), array_agg(l.side order by l.place),
-           array_agg(l.amount order by l.place)
+           array_agg(l.account order by l.place), array_agg(l.unit order by l.place),
+           array_agg(l.side order by l.place), array_agg(l.amount order by l.place)
       into leg_entry, leg_n, leg_account, leg_unit, leg_side, leg_amount
       from unnest(leg_entry, leg_n, leg_account, leg_unit, leg_side, leg_amount)
              with ordinality as l (entry, n, account, unit, side, amount, place)
@@ -305,8 +333,8 @@ begin
     join period_head h on h.book_id = p.b and h.period = p.m;
 
   with headers as (
-    insert into entry (id, public_id, book_id, period, no, kind, eff, key, body_hash, legs, memo, source, draft_id, reverses,
-                       posted_by, posted_at)
+    insert into entry (id, public_id, book_id, period, no, kind, eff, key, body_hash, legs, memo, source, draft_id,
+                       reverses, posted_by, posted_at)
     select ids[p.place], p.public_id, p.book, p.period, numbers[p.place], p.kind, p.eff, p.key, p.hash, p.legs, p.memo,
            p.source, p.draft, p.reverses, by_whom, at_moment
       from unnest(public_ids, books, periods, kinds, effs, keys, hashes, nlegs, memos, sources, drafts, reversed)
@@ -314,12 +342,14 @@ begin
         as p (public_id, book, period, kind, eff, key, hash, legs, memo, source, draft, reverses, place))
   insert into leg (entry_id, n, account_id, unit_id, side, amount, eff)
   select ids[l.entry], l.n, l.account, l.unit, l.side, l.amount, effs[l.entry]
-    from unnest(leg_entry, leg_n, leg_account, leg_unit, leg_side, leg_amount) as l (entry, n, account, unit, side, amount);
+    from unnest(leg_entry, leg_n, leg_account, leg_unit, leg_side, leg_amount)
+           as l (entry, n, account, unit, side, amount);
 
   for month in
     select p.book, p.period, min(p.number) as first_no, max(p.number) as last_no,
-           sha256(string_agg(entry_line(p.number, p.id, p.public_id, p.draft, p.hash, p.key, p.source, by_whom, at_moment),
-                             ''::bytea order by p.number)) as headers
+           sha256(string_agg(
+             entry_line(p.number, p.id, p.public_id, p.draft, p.hash, p.key, p.source, by_whom, at_moment), ''::bytea
+             order by p.number)) as headers
       from unnest(books, periods, numbers, ids, public_ids, drafts, hashes, keys, sources)
              as p (book, period, number, id, public_id, draft, hash, key, source)
      group by p.book, p.period order by p.book, p.period
@@ -340,8 +370,8 @@ end $$
 ENTRY_LINE = """
 create function entry_line(number integer, id bigint, public_id uuid, draft uuid, hash bytea, key text, source text,
   by_whom text, at_moment timestamptz) returns bytea language sql immutable as $$
-  select int4send(number) || int8send(id) || uuid_send(public_id) || uuid_send(draft) || hash || timestamptz_send(at_moment)
-         || convert_to(key || E'\\n' || source || E'\\n' || by_whom || E'\\n', 'UTF8')
+  select int4send(number) || int8send(id) || uuid_send(public_id) || uuid_send(draft) || hash
+         || timestamptz_send(at_moment) || convert_to(key || E'\\n' || source || E'\\n' || by_whom || E'\\n', 'UTF8')
 $$
 """
 
@@ -368,8 +398,8 @@ end $$
 """
 
 FUNCTIONS = (
-    REFUSE, DENY, DRAFT_GUARD, LEG_GUARD, ENTRY_GUARD, OPEN_ACCOUNTS, OPEN_MONTH, LOCK_MONTH, CLOSE_MONTH, ENTRY_LINE,
-    POST_MANY, RECORD_PAYOUTS,
+    REFUSE, DENY, DRAFT_GUARD, LEG_GUARD, ENTRY_GUARD, OPEN_ACCOUNTS, OPEN_LEAVES, OPEN_MONTH, LOCK_MONTH, CLOSE_MONTH,
+    ENTRY_LINE, POST_MANY, RECORD_PAYOUTS,
 )  # fmt: skip
 
 
@@ -386,7 +416,8 @@ def _triggers() -> list[str]:
         "create trigger guard_entries after insert on entry referencing new table as new_entries"
         " for each statement execute function guard_entries()",
         "create trigger guard_draft before update on draft for each row execute function guard_draft()",
-        "create trigger deny_draft before delete or truncate on draft for each statement execute function deny_change()",
+        "create trigger deny_draft before delete or truncate on draft"
+        " for each statement execute function deny_change()",
         *(
             f"create trigger deny_change before update or delete or truncate on {table}"
             " for each statement execute function deny_change()"
