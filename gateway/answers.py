@@ -85,7 +85,8 @@ def _mapper(answer: Answer, comparison: dict[str, Any]) -> dict[str, Any]:
         "detail": answer.zh,
         "detail_en": answer.en,
         "hint": answer.hint,
-        "trace_id": "%REQ(X-REQUEST-ID)%",
+        # What is refused before it is read has no request id yet: then its connection, which the access log names too.
+        "trace_id": "connection-%CONNECTION_ID%" if answer.status == 400 else "%STREAM_ID%",
     }
     mapper: dict[str, Any] = {
         "filter": {"status_code_filter": {"comparison": comparison}},

@@ -159,7 +159,8 @@ def _access_log() -> dict[str, Any]:
         "milliseconds": "%DURATION%",
         "bytes_in": "%BYTES_RECEIVED%",
         "bytes_out": "%BYTES_SENT%",
-        "request_id": "%REQ(X-REQUEST-ID)%",
+        "request_id": "%STREAM_ID%",
+        "connection": "%CONNECTION_ID%",
         "upstream": "%UPSTREAM_CLUSTER%",
     }
     return {
