@@ -1,0 +1,300 @@
+"""Tokens become officers or nothing; keys change while we run; who saw whom cannot be faked."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from joserfc import jwt
+from joserfc.jwk import ECKey, OctKey, RSAKey
+
+from shared.auth import (
+    PUBLIC,
+    Doorkeeper,
+    KeysUnavailable,
+    Officer,
+    PurposeMissing,
+    Role,
+    RoleRefused,
+    TokenExpired,
+    TokenMissing,
+    UrlKeys,
+    log_access,
+)
+from shared.db import transaction
+from shared.errors import Problem, Unauthenticated
+from shared.settings import Settings
+from shared.values import DivisionCode, Scope
+from stack.provision import Database
+from tests.shared.probe import COUNTY, OTHER_VILLAGE, VILLAGE, Probe, make_probe
+from tests.shared.probe_api import Tokens
+
+LI = Officer("li", "李秀英", frozenset({Role.CLERK}), (COUNTY,))
+
+
+@pytest.fixture
+def tokens(tmp_path: Path) -> Tokens:
+    return Tokens(tmp_path)
+
+
+def settings(jwks: str, **more: Any) -> Settings:
+    given = {"service": "x", "home": "/", "database_url": "x", "key_ring_file": "/", "jwks": jwks}
+    return Settings.model_validate(given | more)
+
+
+@pytest.fixture
+def door(tokens: Tokens) -> Doorkeeper:
+    return Doorkeeper(settings(str(tokens.file)))
+
+
+async def test_a_token_becomes_an_officer(door: Doorkeeper, tokens: Tokens) -> None:
+    token = tokens.make("li", roles=("clerk", "reviewer"), divisions=("522630", OTHER_VILLAGE.text))
+    officer = await door.officer(f"Bearer {token}")
+    assert (officer.sub, officer.name) == ("li", "李秀英")
+    assert officer.roles == {Role.CLERK, Role.REVIEWER}
+    assert officer.scope == Scope.of([COUNTY, OTHER_VILLAGE])
+    assert officer.scope.contains(VILLAGE)
+    assert (await door.officer(f"bearer {token}")) == officer
+
+
+@pytest.mark.parametrize(("algorithm", "make"), [("RS256", RSAKey.generate_key), ("ES256", ECKey.generate_key)])
+async def test_both_kinds_of_key_are_taken(tmp_path: Path, algorithm: str, make: Callable[..., Any]) -> None:
+    size: Any = 2048 if algorithm == "RS256" else "P-256"
+    key = make(size, {"kid": "a", "alg": algorithm})
+    (tmp_path / "jwks.json").write_text(json.dumps({"keys": [key.as_dict(private=False)]}))
+    claims = {"iss": "tuopin", "aud": ["other", "tuopin"], "exp": int(time.time()) + 60, "sub": "li"}
+    token = jwt.encode({"alg": algorithm, "kid": "a"}, claims, key)
+    assert (await Doorkeeper(settings(str(tmp_path / "jwks.json"))).officer(f"Bearer {token}")).sub == "li"
+
+
+@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic bGk6eA==", "token"])
+async def test_no_token_is_told_as_such(door: Doorkeeper, header: str | None) -> None:
+    with pytest.raises(TokenMissing):
+        await door.officer(header)
+
+
+@pytest.mark.parametrize(
+    ("claims", "kind"),
+    [
+        ({"exp": int(time.time()) - 60}, TokenExpired),
+        ({"exp": None}, Unauthenticated),
+        ({"aud": "somebody else"}, Unauthenticated),
+        ({"aud": None}, Unauthenticated),
+        ({"iss": "somebody else"}, Unauthenticated),
+        ({"iss": None}, Unauthenticated),
+        ({"sub": None}, Unauthenticated),
+        ({"sub": ""}, Unauthenticated),
+        ({"sub": 7}, Unauthenticated),
+        ({"sub": "x" * 201}, Unauthenticated),
+        ({"nbf": int(time.time()) + 600}, Unauthenticated),
+        ({"divisions": ["522630", "99999"]}, Unauthenticated),
+        ({"divisions": [522630]}, Unauthenticated),
+        ({"divisions": {"522630": True}}, Unauthenticated),
+        ({"roles": {"clerk": True}}, Unauthenticated),
+        ({"filler": "x" * 9_000}, Unauthenticated),
+    ],
+)
+async def test_a_token_that_does_not_hold_is_refused(
+    door: Doorkeeper, tokens: Tokens, claims: dict[str, Any], kind: type[Problem]
+) -> None:
+    assert (await door.officer(f"Bearer {tokens.make()}")).sub == "li", "the positive control"
+    with pytest.raises(kind) as caught:
+        await door.officer(f"Bearer {tokens.make(**claims)}")
+    assert type(caught.value) is kind
+
+
+async def test_forged_and_foreign_signatures_are_refused(door: Doorkeeper, tokens: Tokens, tmp_path: Path) -> None:
+    token = tokens.make()
+    head, body, mark = token.split(".")
+    claims = json.loads(base64.urlsafe_b64decode(body + "=="))
+    other = ECKey.generate_key("P-256", {"kid": "k1"})
+    public = json.dumps(tokens.key.as_dict(private=False))
+    bare = base64.urlsafe_b64encode(b'{"alg":"none","kid":"k1"}').decode().rstrip("=")
+    raised = base64.urlsafe_b64encode(json.dumps(claims | {"roles": ["operator"]}).encode()).decode().rstrip("=")
+    forged = [
+        f"{bare}.{body}.",
+        f"{head}.{raised}.{mark}",
+        f"{head}.{body}.{mark[:-4]}AAAA",
+        f"{head}.{body}",
+        "a.b.c",
+        "中文",
+        jwt.encode({"alg": "ES256", "kid": "k1"}, claims, other),
+        jwt.encode({"alg": "ES256", "kid": "k9"}, claims, other),
+        jwt.encode({"alg": "HS256", "kid": "k1"}, claims, OctKey.import_key(public), algorithms=["HS256"]),
+    ]
+    for one in forged:
+        with pytest.raises(Unauthenticated):
+            await door.officer(f"Bearer {one}")
+
+
+async def test_unknown_roles_and_missing_divisions_give_nothing(door: Doorkeeper, tokens: Tokens) -> None:
+    for divisions in ((), None):
+        officer = await door.officer(f"Bearer {tokens.make(roles=('emperor',), divisions=divisions)}")
+        assert (officer.roles, officer.divisions, officer.scope) == (frozenset(), (), Scope.nothing())
+    single = await door.officer(f"Bearer {tokens.make(divisions='522630')}")
+    assert single.divisions == (DivisionCode.parse("522630"),)
+    nameless = await door.officer(f"Bearer {tokens.make(name=None)}")
+    assert nameless.name == "li"
+
+
+async def test_claim_names_are_settings(tokens: Tokens) -> None:
+    named = settings(str(tokens.file), claim_roles="realm_access.roles", claim_divisions="org", claim_name="preferred")
+    token = tokens.make(roles=(), divisions=(), realm_access={"roles": ["clerk"]}, org=["52"], preferred="王")
+    officer = await Doorkeeper(named).officer(f"Bearer {token}")
+    assert (officer.roles, officer.name) == (frozenset({Role.CLERK}), "王")
+    assert officer.scope.contains(VILLAGE)
+
+
+def test_roles_are_demanded() -> None:
+    LI.demand(frozenset({Role.CLERK, Role.AUDITOR}))
+    LI.demand(PUBLIC)
+    for rights in (frozenset({Role.AUDITOR}), frozenset()):
+        with pytest.raises(RoleRefused):
+            LI.demand(rights)
+
+
+async def test_a_changed_key_file_is_read_at_once(door: Doorkeeper, tokens: Tokens, tmp_path: Path) -> None:
+    other_folder = tmp_path / "other"
+    other_folder.mkdir()
+    new = Tokens(other_folder, kid="k2")
+    old_token, new_token = tokens.make(), new.make("wang")
+    assert (await door.officer(f"Bearer {old_token}")).sub == "li"
+    with pytest.raises(Unauthenticated):
+        await door.officer(f"Bearer {new_token}")
+    tokens.publish(tokens, new)
+    assert (await door.officer(f"Bearer {new_token}")).sub == "wang"
+    assert (await door.officer(f"Bearer {old_token}")).sub == "li"
+    tokens.publish(new)
+    with pytest.raises(Unauthenticated):
+        await door.officer(f"Bearer {old_token}")
+    tokens.file.write_text("{ broken")
+    assert (await door.officer(f"Bearer {new_token}")).sub == "wang"
+
+
+async def test_without_any_key_nobody_is_let_in(tmp_path: Path, tokens: Tokens) -> None:
+    for content in (None, "", "[]", '{"keys": []}'):
+        path = tmp_path / "empty.json"
+        path.unlink(missing_ok=True)
+        if content is not None:
+            path.write_text(content)
+        with pytest.raises(KeysUnavailable):
+            await Doorkeeper(settings(str(path))).officer(f"Bearer {tokens.make()}")
+
+
+class Provider:
+    """A provider of keys on a port of its own, which can be changed, counted and switched off."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self.body = tokens.file.read_bytes()
+        self.asked = 0
+        self.is_away = False
+        self.url = ""
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        self.asked += 1
+        status = b"503 Away" if self.is_away else b"200 OK"
+        head = b"HTTP/1.1 %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % (status, len(self.body))
+        writer.write(head + self.body)
+        await writer.drain()
+        writer.close()
+
+
+@asynccontextmanager
+async def provider(tokens: Tokens) -> AsyncIterator[Provider]:
+    one = Provider(tokens)
+    server = await asyncio.start_server(one.answer, "127.0.0.1", 0)
+    async with server:
+        one.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/jwks"
+        yield one
+
+
+async def test_keys_come_from_a_provider_and_outlive_it(tokens: Tokens, tmp_path: Path) -> None:
+    async with provider(tokens) as keys:
+        door = Doorkeeper(settings(keys.url))
+        door.source = UrlKeys(keys.url, refresh_seconds=0.0, retry_seconds=0.0)
+        keys.is_away = True
+        with pytest.raises(KeysUnavailable):
+            await door.officer(f"Bearer {tokens.make()}")
+        keys.is_away = False
+        assert (await door.officer(f"Bearer {tokens.make()}")).sub == "li"
+        keys.is_away = True
+        assert (await door.officer(f"Bearer {tokens.make()}")).sub == "li", "the keys held are kept"
+
+
+async def test_a_new_key_is_fetched_when_it_is_met_but_forgers_cannot_make_us_ask(
+    tokens: Tokens, tmp_path: Path
+) -> None:
+    (tmp_path / "new").mkdir()
+    new = Tokens(tmp_path / "new", kid="k2")
+    async with provider(tokens) as keys:
+        door = Doorkeeper(settings(keys.url))
+        door.source = UrlKeys(keys.url, refresh_seconds=300, retry_seconds=0.3)
+        assert (await door.officer(f"Bearer {tokens.make()}")).sub == "li"
+        tokens.publish(tokens, new)
+        keys.body = tokens.file.read_bytes()
+        await asyncio.sleep(0.35)
+        assert (await door.officer(f"Bearer {new.make('wang')}")).sub == "wang"
+        asked = keys.asked
+        stranger = Tokens(tmp_path / "new", kid="k3")
+        for _ in range(20):
+            with pytest.raises(Unauthenticated):
+                await door.officer(f"Bearer {stranger.make()}")
+        assert keys.asked - asked <= 1
+
+
+# Access log
+
+
+@pytest.fixture(scope="module")
+async def probe(make_database: Callable[[str], Database]) -> Probe:
+    return await make_probe(make_database)
+
+
+def no_purposes() -> Iterator[str]:
+    yield from ("", "  ", "\t")
+
+
+async def test_one_row_a_query_with_the_ids_seen(probe: Probe) -> None:
+    async with probe.engine("api") as engine:
+        async with transaction(engine, LI.scope, caller="li", traceparent="00-a-b-01") as tx:
+            await log_access(tx, LI, purpose=" 入户核查 ", noun="person", ids=["1", "2"], action="list")
+        for purpose in no_purposes():
+            with pytest.raises(PurposeMissing):
+                async with transaction(engine, LI.scope, caller="li") as tx:
+                    await log_access(tx, LI, purpose=purpose, noun="person", ids=["1"])
+    async with probe.admin() as admin:
+        (row,) = await admin.fetch("select * from access_log")
+    told = {
+        name: row[name] for name in ("caller", "roles", "divisions", "purpose", "noun", "action", "ids", "traceparent")
+    }
+    assert told == {
+        "caller": "li",
+        "roles": ["clerk"],
+        "divisions": [COUNTY.text],
+        "purpose": "入户核查",
+        "noun": "person",
+        "action": "list",
+        "ids": ["1", "2"],
+        "traceparent": "00-a-b-01",
+    }
+
+
+@pytest.mark.parametrize("login", ["api", "worker"])
+async def test_the_log_is_written_under_one_s_own_name_and_never_changed(probe: Probe, login: str) -> None:
+    async with probe.engine(login) as engine:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
+            async with transaction(engine, LI.scope, caller="wang") as tx:
+                await log_access(tx, LI, purpose="入户核查", noun="person", ids=["1"])
+        for statement in ("select * from access_log", "delete from access_log", "update access_log set purpose = 'x'"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                async with transaction(engine, Scope.everything(), caller="li") as tx:
+                    await tx.driver.execute(statement)
