@@ -71,7 +71,7 @@ FLAG_REFUSED: Final = 2
 _LARGEST_FEN: Final = 10**12
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Spec:
     """列: one column that rules may use. `absent` is what null means where it does not mean "unknown"."""
 
@@ -90,33 +90,36 @@ class Spec:
         """What stands in the array where nothing is known."""
         return _FORMATS[self.kind][2]
 
-    def number_of(self, value: object) -> int:
-        """A value of a fact as it stands in the array."""
-        if value is None:
-            return self._nothing()
-        match self.kind:
-            case Kind.FLAG:
-                return _FLAGS.index(str(value))
-            case Kind.CODE:
-                return self.codes.index(str(value))
-            case Kind.WORD:
-                return word(str(value))
-            case Kind.DATE if isinstance(value, date):
-                return self._bounded(value.toordinal() - EPOCH, value)
-            case _:
-                return self._bounded(int(value), value)  # type: ignore[call-overload]
-
-    def _nothing(self) -> int:
+    @cached_property
+    def reader(self) -> Callable[[Any], int]:
+        """A value of a fact → its number in the array; KeyError where the catalogue does not know it."""
+        known: dict[object, int] = {None: self.null} if self.nullable else {}
         if self.absent is not None:
-            return self.absent
-        if not self.nullable:
-            raise BeyondCatalogue(what_zh=self.zh, what_en=self.en, value="∅", least=self.least, most=self.most)
-        return self.null
+            known[None] = self.absent
+        match self.kind:
+            case Kind.FLAG | Kind.CODE:
+                for place, code in enumerate(_FLAGS if self.kind is Kind.FLAG else self.codes):
+                    known[code] = place
+                return known.__getitem__
+            case Kind.WORD:
+                return word
+            case Kind.TRUTH:
+                known |= {True: 1, False: 0}
+                return known.__getitem__
+            case Kind.DATE:
+                return lambda day: known[None] if day is None else self._bounded(day.toordinal() - EPOCH)
+            case _:
+                return lambda number: known[None] if number is None else self._bounded(number)
 
-    def _bounded(self, number: int, shown: object) -> int:
+    def _bounded(self, number: int) -> int:
         if not self.least <= number <= self.most:
-            raise BeyondCatalogue(what_zh=self.zh, what_en=self.en, value=shown, least=self.least, most=self.most)
+            raise KeyError(number)
         return number
+
+    def beyond(self, value: object) -> BeyondCatalogue:
+        """The refusal of a value."""
+        shown = "∅" if value is None else value
+        return BeyondCatalogue(what_zh=self.zh, what_en=self.en, value=shown, least=self.least, most=self.most)
 
 
 def word(text: str) -> int:
@@ -176,9 +179,27 @@ class Relation:
         """Numbers of one row → its bytes."""
         return struct.Struct("<" + "".join(_FORMATS[column.kind][0] for column in self.columns)).pack
 
-    def encode(self, rows: Iterable[Mapping[str, object]]) -> bytes:
+    def encode(self, rows: Sequence[Mapping[str, Any]]) -> bytes:
         """Rows of values → their bytes, in order."""
-        return b"".join(self.pack(*(c.number_of(row[c.name]) for c in self.columns)) for row in rows)
+        readers = self._readers
+        try:
+            return b"".join([self.pack(*[read(row[name]) for name, read in readers]) for row in rows])
+        except KeyError:
+            raise self._beyond(rows) from None
+
+    @cached_property
+    def _readers(self) -> tuple[tuple[str, Callable[[Any], int]], ...]:
+        return tuple((column.name, column.reader) for column in self.columns)
+
+    def _beyond(self, rows: Sequence[Mapping[str, Any]]) -> BeyondCatalogue:
+        """Which value it was."""
+        for row in rows:
+            for column in self.columns:
+                try:
+                    column.reader(row[column.name])
+                except KeyError:
+                    return column.beyond(row[column.name])
+        raise AssertionError("every value is within the catalogue")
 
     def decode(self, packed: bytes) -> dict[str, Column]:
         """Bytes of any number of rows → one contiguous array a column."""
@@ -283,11 +304,11 @@ def encode(circumstances: CircumstancesRecorded) -> Packed:
     living = vars(facts.living) | {"superseded": facts.superseded_by is not None}
     return Packed(
         household=HOUSEHOLD.encode([living]),
-        members=MEMBERS.encode(map(vars, facts.members)),
-        income=INCOME.encode(map(vars, facts.income)),
-        statuses=STATUSES.encode(map(vars, facts.statuses)),
+        members=MEMBERS.encode([vars(one) for one in facts.members]),
+        income=INCOME.encode([vars(one) for one in facts.income]),
+        statuses=STATUSES.encode([vars(one) for one in facts.statuses]),
         declarations=DECLARATIONS.encode(
-            {"first_day": first, "last_day": last} for first, last in facts.income_declared
+            [{"first_day": first, "last_day": last} for first, last in facts.income_declared]
         ),
     )
 

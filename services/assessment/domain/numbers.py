@@ -38,7 +38,7 @@ class Numbers:
     rows: Mapping[str, Parameter | None]
 
     def as_json(self) -> dict[str, Any]:
-        """How it is kept with a judgement: every number with its place, dates and law, or null where none was in force."""
+        """How it is kept with a judgement: each number with place, dates and law, or null where none was in force."""
         return {key: None if row is None else _row_as_json(row) for key, row in self.rows.items()}
 
     @cached_property
