@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import Query
+from fastapi import Depends, Path, Query
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -35,6 +35,28 @@ notices = Router("告示")
 ROUTERS = (public, notices)
 READERS = (Role.CLERK, Role.REVIEWER, Role.APPROVER, Role.AUDITOR)
 Language = Annotated[Literal["zh", "en"], Query(description="语言 zh 或 en")]
+CODE = r"^[1-9][0-9]{11}$"
+
+
+def _village(village: Annotated[str, Path(pattern=CODE, description="村级区划代码，12位")]) -> DivisionCode:
+    return DivisionCode.parse(village)
+
+
+def _after(
+    after: Annotated[str | None, Query(pattern=CODE, description="上一页最后一村的区划代码")] = None,
+) -> int:
+    return 0 if after is None else DivisionCode.parse(after).value
+
+
+def _division(
+    division: Annotated[str | None, Query(pattern=r"^[0-9]{2,12}$", description="只看此区划及以下")] = None,
+) -> DivisionCode | None:
+    return None if division is None else DivisionCode.parse(division)
+
+
+Village = Annotated[DivisionCode, Depends(_village)]
+After = Annotated[int, Depends(_after)]
+Within = Annotated[DivisionCode | None, Depends(_division)]
 HTML: dict[int | str, dict[str, object]] = {200: {"content": {"text/html": {}}, "description": "公示页"}}
 HTML_ABSENT = HTML | {
     404: {"content": {"text/html": {}}, "description": "该村没有公示"},
@@ -120,16 +142,10 @@ def _is_practice(request: Request) -> bool:
     return fittings_of(request.app).settings.practice
 
 
-def _after(after: DivisionCode | None) -> int:
-    return 0 if after is None else after.value
-
-
-@public.get("/public", roles=PUBLIC, answers=HTML)
-async def show_index(
-    request: Request, tx: Tx, now: Now, lang: Language = "zh", after: DivisionField | None = None
-) -> Response:
+@public.get("/public/notices", roles=PUBLIC, answers=HTML)
+async def show_index(request: Request, tx: Tx, now: Now, after: After, lang: Language = "zh") -> Response:
     """公示目录（网页）: villages in which a notice hangs today."""
-    lines = await reports.villages_with_notices(tx, today(now), _after(after))
+    lines = await reports.villages_with_notices(tx, today(now), after)
     villages = [
         {
             "code": line.village.text,
@@ -143,12 +159,10 @@ async def show_index(
     return _html(request, pages.index_page(villages, lang, following, is_practice=_is_practice(request)))
 
 
-@public.get("/public/index.json", roles=PUBLIC)
-async def list_public_villages(
-    tx: Tx, now: Now, lang: Language = "zh", after: DivisionField | None = None
-) -> PublicIndex:
+@public.get("/public/notices.json", roles=PUBLIC)
+async def list_public_villages(tx: Tx, now: Now, after: After, lang: Language = "zh") -> PublicIndex:
     """公示目录（数据）."""
-    lines = await reports.villages_with_notices(tx, today(now), _after(after))
+    lines = await reports.villages_with_notices(tx, today(now), after)
     villages = [
         PublicVillageLine(
             village=line.village,
@@ -162,8 +176,8 @@ async def list_public_villages(
     return PublicIndex(on=today(now), villages=villages, next=following)
 
 
-@public.get("/public/villages/{village}.json", roles=PUBLIC, problems=(NoticeMissing, NoticeGone))
-async def read_village_notices(tx: Tx, now: Now, village: DivisionField, lang: Language = "zh") -> PublicVillage:
+@public.get("/public/notices/{village}.json", roles=PUBLIC, problems=(NoticeMissing, NoticeGone))
+async def read_village_notices(tx: Tx, now: Now, village: Village, lang: Language = "zh") -> PublicVillage:
     """一村公示（数据）: the same list as the page."""
     found = await reports.village_board(tx, village, today(now))
     if not found.hanging:
@@ -176,8 +190,8 @@ async def read_village_notices(tx: Tx, now: Now, village: DivisionField, lang: L
     )
 
 
-@public.get("/public/villages/{village}", roles=PUBLIC, answers=HTML_ABSENT)
-async def show_village(request: Request, tx: Tx, now: Now, village: DivisionField, lang: Language = "zh") -> Response:
+@public.get("/public/notices/{village}", roles=PUBLIC, answers=HTML_ABSENT)
+async def show_village(request: Request, tx: Tx, now: Now, village: Village, lang: Language = "zh") -> Response:
     """一村公示（网页）: readable on a phone, printable on A4, without script and without internet."""
     found = await reports.village_board(tx, village, today(now))
     is_practice = _is_practice(request)
@@ -233,8 +247,8 @@ async def list_notices(
     officer: Officer,
     now: Now,
     paging: PagingAsked,
+    division: Within,
     state: Annotated[list[NoticeState] | None, Query(description="只看这些状态")] = None,
-    division: Annotated[DivisionField | None, Query(description="只看此区划及以下")] = None,
 ) -> Page[NoticeOut]:
     """告示清单: all notices of the caller's divisions, newest first."""
     before = None if paging.after is None else UUID(paging.after[0])
