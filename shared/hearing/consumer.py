@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import random
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -43,6 +45,7 @@ MAX_RECORDS = 500
 POLL_MS = 200
 LOOK_SECONDS = 1.0
 FENCED_LIMIT = 5
+FIGHT_LIMIT = 8  # partitions given out again within three heartbeats, so many times in a row
 PARKED_ROWS = (
     "select count(*), count(*) filter (where retry_at <= clock_timestamp()) from parked_fact where consumer = $1"
 )
@@ -70,11 +73,12 @@ class Consumer:
         self._bootstrap = bootstrap
         self._ears = ears
         self._instance = instance
-        self._times = times
+        self._times = times or bus.GroupTimes()
         self._partitions = {topic.name: topic.partitions for topic in ears.catalogue}
         self._expected: dict[Place, int | None] = {}
         self._looked = 0.0
         self._fenced = 0
+        self._fight = Fight(self._times.heartbeat_ms / 1000)
         self.backoff = backoff or Backoff(0.2, 30.0)
         self.beat = time.monotonic()
         self.moved = time.monotonic()
@@ -116,6 +120,8 @@ class Consumer:
         polled = await client.getmany(timeout_ms=POLL_MS, max_records=MAX_RECORDS)
         self.beat = time.monotonic()
         self._fenced = 0
+        if self._instance is not None and self._fight.is_on:
+            raise FencedOut(f"{self.name}: another process keeps taking over as member {self._instance}")
         try:
             await self._settle(client, polled)
             if polled:
@@ -131,6 +137,7 @@ class Consumer:
     def forget_assignment(self) -> None:
         """Partitions were given out anew: each is checked against the database before anything of it is applied."""
         self._expected.clear()
+        self._fight.given_out()
         REBALANCES.labels(self.name).inc()
 
     async def _settle(self, client: AIOKafkaConsumer, polled: dict[TopicPartition, list[Any]]) -> None:
@@ -228,6 +235,31 @@ class Consumer:
         LAG.labels(self.name).set(behind)
         if not behind:
             self.moved = time.monotonic()
+
+
+class Fight:
+    """争位: two processes with one static id throw each other out at every heartbeat, and neither gets an error.
+
+    What shows is only that partitions are given out over and over. The limit is drawn, so that one of the two ends
+    first and the other stays.
+    """
+
+    def __init__(self, heartbeat_seconds: float) -> None:
+        self._soon = 3 * heartbeat_seconds
+        self._limit = FIGHT_LIMIT + 2 * random.randrange(FIGHT_LIMIT)
+        self._last = -math.inf
+        self._rounds = 0
+
+    def given_out(self, now: float | None = None) -> None:
+        """Partitions were given out anew."""
+        moment = time.monotonic() if now is None else now
+        self._rounds = self._rounds + 1 if moment - self._last < self._soon else 0
+        self._last = moment
+
+    @property
+    def is_on(self) -> bool:
+        """Whether this cannot be an ordinary coming and going of members any more."""
+        return self._rounds >= self._limit
 
 
 class _Assigned(ConsumerRebalanceListener):  # type: ignore[misc]  # the client library has no types

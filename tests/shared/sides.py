@@ -103,6 +103,7 @@ class Paid(Fact):
 class Language:
     """Topics of one test, with the fact classes bound to them."""
 
+    run: str
     state: Topic
     events: Topic
     farm_recorded: type[FarmRecorded]
@@ -115,11 +116,17 @@ class Language:
 
 
 async def make_language(bootstrap: str, partitions: int = 3) -> Language:
-    run = secrets.token_hex(5)
+    language = language_of(secrets.token_hex(5), partitions)
+    await bus.ensure_topics(bootstrap, language.topics)
+    return language
+
+
+def language_of(run: str, partitions: int) -> Language:
+    """The same language again, for another process of the same test."""
     state = Topic(f"test{run}.farm.state.v1", "state", (), partitions)
     events = Topic(f"test{run}.farm.events.v1", "events", (), partitions)
-    await bus.ensure_topics(bootstrap, [state, events])
     return Language(
+        run,
         state,
         events,
         type("FarmRecorded", (FarmRecorded,), {"TOPIC": state.name, "__module__": __name__}),
@@ -171,6 +178,29 @@ class Side:
             self.database.name,
             pattern,
         )
+
+    async def back_up(self) -> str:
+        """A copy of the database as it stands now."""
+        copy = f"{self.database.name}_{secrets.token_hex(3)}"
+        await self._replace(copy, self.database.name)
+        return copy
+
+    async def restore(self, copy: str) -> None:
+        """The database as it was then; whoever is connected is thrown out."""
+        await self._replace(self.database.name, copy)
+
+    async def _replace(self, name: str, template: str) -> None:
+        connection = await asyncpg.connect(self.database.admin, database="postgres", ssl=False)
+        try:
+            await connection.execute(f"drop database if exists {name} with (force)")
+            await connection.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1", template
+            )
+            await connection.execute(f"create database {name} template {template} strategy file_copy")
+            # As `make_database` does: a copy has its template's owner but not its grants.
+            await connection.execute(f"alter database {name} owner to {SERVICE}_owner")
+        finally:
+            await connection.close()
 
     def relay(self, bootstrap: str, **more: Any) -> Relay:
         return Relay(connector(self.database.worker, "test-relay"), bootstrap, "/test", pace=QUICK, **more)
@@ -283,7 +313,7 @@ async def drop_payments(tx: Transaction, withdrawal: Withdrawal) -> None:
 
 def ears(language: Language, steps: Steps | None = None, name: str | None = None) -> Ears:
     return Ears(
-        name or f"test.{language.state.name.partition('.')[0]}",
+        name or f"test.{language.run}",
         {
             language.farm_recorded: keep_farms,
             language.stepped: steps or Steps(),
