@@ -1,0 +1,86 @@
+"""Whole stacks for tests: homes of their own, on ports of their own."""
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from stack.home import PROJECT, Home, Ports, find
+from stack.processes import port_is_free
+
+
+def free_base() -> int:
+    """A port base of which every port is free, below the range from which outgoing connections take theirs."""
+    for _ in range(200):
+        base = random.randrange(20_000, 31_000, 30)
+        if all(port_is_free(port) for port in Ports(base).all().values()):
+            return base
+    raise AssertionError("no free port base was found")
+
+
+@contextmanager
+def reachable_folder() -> Iterator[Path]:
+    """A folder that the database's unprivileged user may enter; pytest's own are closed to others."""
+    folder = Path(tempfile.mkdtemp(prefix="tuopin-stack-"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack under test, driven by the command alone."""
+
+    folder: Path
+    base: int
+
+    def tuopin(self, *arguments: str, fails: bool = False, **environment: str) -> subprocess.CompletedProcess[str]:
+        told = {**os.environ, "TUOPIN_HOME": str(self.folder), "TUOPIN_PORT_BASE": str(self.base), **environment}
+        done = subprocess.run(
+            [sys.executable, "-m", "stack", *arguments],
+            cwd=PROJECT, env=told, capture_output=True, text=True, check=False, timeout=240,
+        )  # fmt: skip
+        assert (done.returncode != 0) == fails, done.stdout + done.stderr
+        return done
+
+    @property
+    def home(self) -> Home:
+        return find(self.folder)
+
+    def states(self) -> dict[str, Any]:
+        rows = json.loads((self.folder / "run" / "state.json").read_text())
+        assert isinstance(rows, dict)
+        return rows
+
+    def watcher(self) -> int:
+        return int((self.folder / "run" / "supervisor.pid").read_text())
+
+    def processes(self) -> list[psutil.Process]:
+        """Everything that runs for this stack: the watcher and all below it."""
+        watcher = psutil.Process(self.watcher())
+        return [watcher, *watcher.children(recursive=True)]
+
+
+@contextmanager
+def a_stack(*arguments: str) -> Iterator[Stack]:
+    """A whole stack, up; gone at the end whatever happened."""
+    with reachable_folder() as folder:
+        stack = Stack(folder / "home", free_base())
+        try:
+            stack.tuopin("up", *arguments)
+            yield stack
+        finally:
+            if (stack.folder / "stack.json").exists():
+                stack.tuopin("clean")

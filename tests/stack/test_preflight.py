@@ -1,0 +1,175 @@
+"""What goes wrong while setting up or starting is said plainly, with what to do; nothing is changed on the way."""
+
+import ast
+import os
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stack import preflight
+from stack.home import PROJECT, Ports, forget, open_home
+from stack.problems import StackProblem
+from stack.processes import free_ports, port_answers
+from tests.stack.homes import free_base, reachable_folder
+
+CLOSED = "http://127.0.0.1:9"  # the discard port: nobody listens
+
+
+def tuopin(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "stack", *arguments]
+    told = {**os.environ, **environment}
+    return subprocess.run(command, cwd=PROJECT, env=told, capture_output=True, text=True, check=False, timeout=120)
+
+
+def assert_plain(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert "What to do:" in done.stderr
+    for word in words:
+        assert word in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("version", "machine", "libc", "told"),
+    [
+        ((3, 10), ("Linux", "x86_64"), ("glibc", "2.36"), "Python 3.10 is too old"),
+        ((3, 11), ("Linux", "aarch64"), ("glibc", "2.36"), "Linux aarch64"),
+        ((3, 11), ("Darwin", "arm64"), ("", ""), "Darwin arm64"),
+        ((3, 11), ("Linux", "x86_64"), ("glibc", "2.28"), "2.28"),
+        ((3, 11), ("Linux", "x86_64"), ("", ""), "not glibc"),
+    ],
+)
+def test_a_machine_that_will_not_do_is_named(
+    version: tuple[int, int], machine: tuple[str, str], libc: tuple[str, str], told: str
+) -> None:
+    with pytest.raises(StackProblem, match=told):
+        preflight.check_machine(version, machine, libc)
+
+
+def test_this_machine_will_do() -> None:
+    preflight.check_machine()
+    preflight.check_machine((3, 13), ("Linux", "x86_64"), ("glibc", "2.31"))
+
+
+def test_a_full_disk_is_told_with_what_is_missing(tmp_path: Path) -> None:
+    preflight.check_disk(tmp_path, free=preflight.DISK_FOR_A_STACK)
+    with pytest.raises(StackProblem, match=r"has 12 MB left; 1500 MB are needed"):
+        preflight.check_disk(tmp_path / "not" / "yet" / "there", free=12_345_678)
+
+
+def test_a_taken_port_is_named_before_anything_starts() -> None:
+    with reachable_folder() as folder, socket.socket() as other:
+        base = free_base()
+        other.bind(("127.0.0.1", Ports(base).kafka))
+        other.listen()
+        done = tuopin("up", TUOPIN_HOME=str(folder / "home"), TUOPIN_PORT_BASE=str(base))
+        assert_plain(done, f"{base + 2} (kafka)", "TUOPIN_PORT_BASE")
+        assert not (folder / "home" / "postgres").exists()
+
+
+@pytest.mark.parametrize("base", ["80", "sixty", "65001", "-1"])
+def test_a_port_base_that_cannot_be_is_refused(base: str, tmp_path: Path) -> None:
+    assert_plain(tuopin("up", TUOPIN_HOME=str(tmp_path / "home"), TUOPIN_PORT_BASE=base), repr(base))
+
+
+def test_a_folder_that_nobody_may_enter_is_named_and_left_as_it_is(tmp_path: Path) -> None:
+    """As root the database runs as `nobody`; as an ordinary user there is nothing to reach."""
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o700)
+    done = tuopin("up", TUOPIN_HOME=str(locked / "home"), TUOPIN_PORT_BASE=str(free_base()))
+    if os.geteuid() == 0:
+        assert_plain(done, "cannot be entered by `nobody`", "chmod o+x")
+    else:
+        assert done.returncode == 0
+        assert tuopin("clean", TUOPIN_HOME=str(locked / "home")).returncode == 0
+    assert stat.S_IMODE(locked.stat().st_mode) == 0o700
+
+
+def test_a_folder_that_is_no_stack_is_not_taken_over(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("mine")
+    assert_plain(tuopin("up", TUOPIN_HOME=str(tmp_path), TUOPIN_PORT_BASE=str(free_base())), "is no stack's home")
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_commands_without_a_stack_say_so(tmp_path: Path) -> None:
+    for command in (["down"], ["status"], ["logs"], ["token", "--sub", "a", "--role", "clerk", "--division", "5"]):
+        assert_plain(tuopin(*command, TUOPIN_HOME=str(tmp_path / "none")), "there is no stack in")
+
+
+def test_an_ordinary_home_never_becomes_one_for_practice_nor_the_reverse(tmp_path: Path) -> None:
+    for practice in (True, False):
+        folder = tmp_path / str(practice)
+        home = open_home(folder, practice=practice)
+        assert open_home(folder, practice=practice) == home
+        with pytest.raises(StackProblem, match="was made as"):
+            open_home(folder, practice=not practice)
+        assert (folder / "clock.json").exists() == practice
+
+
+def test_secrets_are_for_their_owner_alone_and_kept(tmp_path: Path) -> None:
+    home = open_home(tmp_path / "home", practice=False)
+    passwords = home.passwords()
+    home.key_ring()
+    assert len(set(passwords.values())) == len(passwords) == 13
+    assert stat.S_IMODE(home.secrets.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in home.secrets.iterdir()} == {0o600}
+    assert open_home(tmp_path / "home", practice=False).passwords() == passwords
+    assert open_home(tmp_path / "other", practice=False).passwords() != passwords
+
+
+def test_forgetting_a_home_leaves_what_is_not_its_own(tmp_path: Path) -> None:
+    home = open_home(tmp_path / "home", practice=True)
+    home.passwords()
+    (home.folder / "letter.txt").write_text("mine")
+    forget(home)
+    assert [path.name for path in home.folder.iterdir()] == ["letter.txt"]
+
+
+# --- the set-up of `make` ---------------------------------------------------------------------------------------------
+
+
+def test_old_pythons_can_read_the_set_up_and_are_told_so() -> None:
+    source = (PROJECT / "stack" / "bootstrap.py").read_text()
+    ast.parse(source, feature_version=(3, 6))
+    pretend = (
+        "import sys, runpy; sys.version_info = (3, 8, 10); runpy.run_path('stack/bootstrap.py', run_name='__main__')"
+    )
+    done = subprocess.run([sys.executable, "-c", pretend], cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert_plain(done, "Python 3.8 is too old", "make PYTHON=")
+
+
+def test_set_up_without_a_network_says_so(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    (project / "stack").mkdir(parents=True)
+    shutil.copy(PROJECT / "stack" / "bootstrap.py", project / "stack")
+    for name in ("requirements-bootstrap.lock", "requirements-dev.lock", "pyproject.toml"):
+        shutil.copy(PROJECT / name, project)
+    cut_off = {"PIP_INDEX_URL": CLOSED, "PIP_RETRIES": "0", "PIP_CONFIG_FILE": os.devnull, "PIP_NO_CACHE_DIR": "1"}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")} | cut_off
+    done = subprocess.run(
+        [sys.executable, "stack/bootstrap.py"],
+        cwd=project,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert_plain(done, "installing the installer failed", "check the network")
+    assert not (project / ".venv" / ".tuopin-stamp").exists()
+
+
+def test_fetching_kafka_without_a_network_says_so(tmp_path: Path) -> None:
+    proxies = dict.fromkeys(("HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy", "ALL_PROXY"), CLOSED)
+    done = tuopin("fetch", XDG_CACHE_HOME=str(tmp_path), **proxies)
+    assert_plain(done, "could not fetch", "check the network")
+
+
+def test_free_ports_differ_and_are_free() -> None:
+    ports = free_ports(20)
+    assert len(set(ports)) == 20
+    assert not any(port_answers(port) for port in ports)
