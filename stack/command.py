@@ -292,6 +292,15 @@ def restore(folder: Annotated[Path, typer.Argument(help="a folder that `tuopin b
     restore_from(find(), folder, tell)
 
 
+@app.command()
+def papers() -> None:
+    """Write the papers in docs/ that are made from the code: schemas, AsyncAPI, OpenAPI, roles."""
+    from stack.papers import write_papers
+
+    changed = write_papers()
+    tell("\n  ".join(str(path) for path in changed) or "nothing changed")
+
+
 @app.command("gateway-config")
 def gateway_config(output: Annotated[Path, typer.Argument(help="where to write it")]) -> None:
     """Render the gateway's configuration for containers, from TUOPIN_… variables."""
