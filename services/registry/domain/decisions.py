@@ -18,6 +18,7 @@ from services.registry.domain.refusals import (
     PayoutUnknown,
     PersonRepeated,
     ReversalUnequal,
+    StatusContradiction,
 )
 from shared.events import Fact
 from shared.events.registry import Relation, StatusKind
@@ -75,7 +76,7 @@ Changed = tuple[Household, list[Fact]]
 
 def record(household_id: UUID, entry: HouseholdEntry, on: date) -> Changed:
     """A household enters the register: exactly one head, nobody twice; memberships begin on the day of recording."""
-    _refuse_wrong_members(entry)
+    _refuse_wrong_entry(entry)
     household = Household(
         id=household_id,
         number=entry.number,
@@ -98,7 +99,7 @@ def amend(household: Household, entry: HouseholdEntry, on: date) -> Changed:
     """
     if household.superseded_by is not None:
         raise HouseholdSuperseded(number=household.number)
-    _refuse_wrong_members(entry)
+    _refuse_wrong_entry(entry)
     amended = replace(
         household,
         division=entry.division,
@@ -115,7 +116,7 @@ def amend(household: Household, entry: HouseholdEntry, on: date) -> Changed:
     return amended, facts_of(amended)
 
 
-def _refuse_wrong_members(entry: HouseholdEntry) -> None:
+def _refuse_wrong_entry(entry: HouseholdEntry) -> None:
     heads = sum(one.relation == "head" for one in entry.members)
     if heads != 1:
         raise NotExactlyOneHead(number=entry.number, heads=heads)
@@ -123,6 +124,8 @@ def _refuse_wrong_members(entry: HouseholdEntry) -> None:
     numbers = Counter(one.person.id_number for one in entry.members if one.person.id_number is not None)
     if any(count > 1 for count in (*counts.values(), *numbers.values())):
         raise PersonRepeated(number=entry.number)
+    if {"poor", "lifted"} <= {kind for kind, _ in entry.statuses}:
+        raise StatusContradiction(number=entry.number)
 
 
 def merge_memberships(
@@ -147,19 +150,33 @@ def merge_memberships(
 def merge_statuses(
     before: tuple[StatusSpan, ...], entries: tuple[tuple[StatusKind, date], ...], on: date
 ) -> tuple[StatusSpan, ...]:
-    """What a form may say of statuses: it opens and closes those that no decision ever touched."""
+    """What a form may say of statuses: it opens and closes those that no decision ever touched.
+
+    贫困户 and 脱贫户 exclude one another: dropped for the other, the one ends where the other begins.
+    What begins again begins at the earliest when it last ended.
+    """
     decided = {span.kind for span in before if span.decided}
-    wanted = {kind: since for kind, since in entries if kind not in decided}
+    wanted = {kind: _begins(before, kind, since) for kind, since in entries if kind not in decided}
+    begun = dict(wanted)
     after: list[StatusSpan] = []
     for span in before:
-        if span.decided or span.kind in decided or span.until is not None:
+        if span.until is not None or span.kind in decided:
             after.append(span)
         elif span.kind in wanted:
             after.append(replace(span, since=wanted.pop(span.kind)))
-        elif span.since < on:
-            after.append(replace(span, until=on))
+        else:
+            ended = min(on, begun.get(_EXCLUDES.get(span.kind, span.kind), on))
+            after += [replace(span, until=ended)] if ended > span.since else []
     after.extend(StatusSpan(kind, since) for kind, since in wanted.items())
     return tuple(after)
+
+
+_EXCLUDES: dict[StatusKind, StatusKind] = {"poor": "lifted", "lifted": "poor"}
+
+
+def _begins(before: tuple[StatusSpan, ...], kind: StatusKind, since: date) -> date:
+    same = {kind, _EXCLUDES.get(kind, kind)}
+    return max([since, *(span.until for span in before if span.kind in same and span.until is not None)])
 
 
 def merge_income(before: tuple[IncomeRow, ...], entries: tuple[IncomeRow, ...]) -> tuple[IncomeRow, ...]:

@@ -79,6 +79,8 @@ _MEMBER_FIELDS = (
 def _member(membership: Membership) -> dict[str, Any]:
     person = membership.person
     travelling = {name: getattr(person, name) for name in _MEMBER_FIELDS}
+    if person.work_months is not None and not 0 <= person.work_months <= 12:
+        travelling["work_months"] = None  # recorded with a doubt (L10), but nothing to judge by
     return {"pseudonym": person.pseudonym, "relation": membership.relation, **travelling}
 
 

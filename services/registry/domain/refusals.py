@@ -43,6 +43,16 @@ class PersonRepeated(Invalid):
     hint_en = "Remove the repeated entry"
 
 
+class StatusContradiction(Invalid):
+    """户类型矛盾: poor and lifted exclude one another."""
+
+    code = "status.contradiction"
+    zh = "户{number}不能同时是贫困户和脱贫户"
+    en = "Household {number} cannot be poor and lifted at once"
+    hint_zh = "请只保留现在的户类型"
+    hint_en = "Keep only what it is now"
+
+
 class DecisionBeforeStatus(Conflict):
     """决定早于身份: the decision takes effect before the status it would end began."""
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from services.registry.domain.fields import BY_NAME, FIELDS, Field, Kind, Level
-from services.registry.domain.inspection import Check, Frames
+from services.registry.domain.inspection import Check, Frames, type_of
 from services.registry.domain.numbers import damaged
 from services.registry.forms.cells import Column, Wrong, read_column, tidy
 from services.registry.forms.header import Header, find_header, header_not_found
@@ -122,30 +122,15 @@ def _typed(raw: pl.DataFrame, header: Header) -> tuple[pl.DataFrame, list[pl.Dat
     refusals: list[pl.DataFrame] = []
     for field in FIELDS:
         if field.name not in raw.columns:
-            columns[field.name] = pl.repeat(None, raw.height, dtype=_TYPES[field.kind], eager=True)
+            columns[field.name] = pl.repeat(None, raw.height, dtype=type_of(field), eager=True)
             continue
         column = _without_damage(field, read_column(field, raw[field.name]))
-        columns[field.name] = column.values.cast(_TYPES[field.kind])
+        columns[field.name] = column.values.cast(type_of(field))
         refusals.extend(refusal(keyed.filter(mask), field.name, wrong) for mask, wrong in column.wrong if mask.any())
     rows = keyed.with_columns(series.alias(name) for name, series in columns.items())
     rows = rows.with_columns(source_values(raw, header.fields))
     refusals.extend(_missing(rows, raw, name) for name in ("name", "relation"))
     return with_combined(rows), refusals
-
-
-_TYPES: dict[Kind, pl.DataType] = {
-    Kind.DIVISION: pl.Int64(),
-    Kind.DATE: pl.Date(),
-    Kind.WHOLE: pl.Int32(),
-    Kind.AREA: pl.Decimal(12, 2),
-    Kind.MONEY: pl.Int64(),
-    Kind.PRESENCE: pl.Boolean(),
-} | dict.fromkeys(
-    (
-        Kind.TEXT, Kind.NAME, Kind.DIGITS, Kind.CODE, Kind.CODES, Kind.YES_NO, Kind.CITIZEN_ID, Kind.CARD, Kind.PHONE,
-    ),
-    pl.String(),
-)  # fmt: skip
 
 
 def _household_key(raw: pl.DataFrame) -> pl.Expr:

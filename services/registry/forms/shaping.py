@@ -107,28 +107,16 @@ def masked_names(names: pl.Series) -> pl.Series:
 
 
 def statuses_of(households: pl.DataFrame) -> pl.DataFrame:
-    """A row for each status named; of a lifted household also the time when it was poor, if the form tells."""
+    """A row for each status that the form names, with the day it began."""
     begins = pl.coalesce(
         *(pl.when(pl.col("kind") == kind).then(pl.col(since)) for kind, since in SINCE_OF_STATUS.items()),
         pl.col("registered_on"),
     )
-    named = (
-        households.filter(pl.col("statuses").is_not_null())
-        .with_columns(pl.col("statuses").str.split("|").alias("kind"))
-        .explode("kind")
-        .select("household", "row", "number", "kind", begins.alias("since"), pl.lit(None, pl.Date).alias("until"))
+    named = households.filter(pl.col("statuses").is_not_null()).with_columns(
+        pl.col("statuses").str.split("|").alias("kind")
     )
-    was_poor = households.filter(
-        pl.col("statuses").str.split("|").list.contains("lifted") & (pl.col("poor_since") < pl.col("lifted_since"))
-    ).select(
-        "household",
-        "row",
-        "number",
-        pl.lit("poor").alias("kind"),
-        pl.col("poor_since").alias("since"),
-        pl.col("lifted_since").alias("until"),
-    )
-    return pl.concat([named, was_poor]).sort("row", "kind")
+    spans = named.explode("kind").select("household", "row", "number", "kind", begins.alias("since"))
+    return spans.with_columns(pl.lit(None, pl.Date).alias("until"))
 
 
 def incomes_of(households: pl.DataFrame) -> pl.DataFrame:
