@@ -76,15 +76,15 @@ def _roles(applications: dict[str, FastAPI]) -> str:
     lines = [
         "# Who may call what",
         "",
-        "Made from the routes by `tuopin papers`. ● may call; `public` carries no token. Which divisions' rows a caller sees is",
-        "decided by the database, not here.",
+        "Made from the routes by `tuopin papers`. ● may call; `public` carries no token.",
+        "Which divisions' rows a caller sees is decided by the database, not here.",
         "",
         "| route | " + " | ".join(role.value for role in Role) + " | public |",
         "|---|" + "---|" * (len(Role) + 1),
     ]
     for app in applications.values():
         for line in role_table(app.routes):
-            marks = [_mark(line.rights is not PUBLIC and role in line.rights) for role in Role]  # type: ignore[operator]
+            marks = [_mark(line.rights is not PUBLIC and role in line.rights) for role in Role]
             lines.append(f"| {line.method} {line.path} | {' | '.join(marks)} | {_mark(line.rights is PUBLIC)} |")
     return "\n".join(lines) + "\n"
 
