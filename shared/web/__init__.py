@@ -16,6 +16,7 @@ from shared.web.fields import (
     ShownCitizenId,
 )
 from shared.web.idempotency import prune_requests
+from shared.web.job_routes import JobOut, job_router
 from shared.web.openapi import openapi_text
 from shared.web.paging import Page, Paging, PagingAsked
 from shared.web.passing import Fittings, Upload, fittings_of
@@ -33,6 +34,7 @@ __all__ = [
     "Fittings",
     "HouseholdNumberField",
     "IfMatch",
+    "JobOut",
     "Match",
     "MoneyField",
     "Now",
@@ -54,6 +56,7 @@ __all__ = [
     "drain",
     "failure_of",
     "fittings_of",
+    "job_router",
     "openapi_text",
     "prune_requests",
     "role_table",
