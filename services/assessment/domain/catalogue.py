@@ -334,6 +334,14 @@ class Rows:
         columns = {name: column[lo:hi] for name, column in self.columns.items()}
         return Rows(columns, self.offsets[first : last + 1] - lo)
 
+    def take(self, places: NDArray[np.int64]) -> Rows:
+        """The rows of the households at these places."""
+        lengths = np.diff(self.offsets)[places]
+        offsets = np.zeros(len(places) + 1, np.int64)
+        np.cumsum(lengths, out=offsets[1:])
+        rows = np.arange(offsets[-1]) - np.repeat(offsets[:-1] - self.offsets[:-1][places], lengths)
+        return Rows({name: column[rows] for name, column in self.columns.items()}, offsets)
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -342,6 +350,12 @@ class Batch:
     size: int
     household: Mapping[str, Column]
     children: Mapping[str, Rows]
+
+    def take(self, places: Sequence[int]) -> Batch:
+        """The households at these places, in this order (for those that other numbers hold for)."""
+        chosen = np.asarray(places, np.int64)
+        household = {name: column[chosen] for name, column in self.household.items()}
+        return Batch(len(chosen), household, {name: rows.take(chosen) for name, rows in self.children.items()})
 
     def part(self, first: int, last: int) -> Batch:
         """Households first..last (half open), as views."""

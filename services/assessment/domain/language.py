@@ -193,10 +193,13 @@ class OnlyIf(Node):
 def walk(node: Node) -> Iterator[Node]:
     """The node and all below it."""
     yield node
-    for part in fields(node):
-        value = getattr(node, part.name)
-        if isinstance(value, Node):
-            yield from walk(value)
+    for part in parts(node):
+        yield from walk(part)
+
+
+def parts(node: Node) -> list[Node]:
+    """What a node is made of."""
+    return [value for part in fields(node) if isinstance(value := getattr(node, part.name), Node)]
 
 
 @dataclass(frozen=True, slots=True)

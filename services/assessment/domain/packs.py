@@ -425,10 +425,9 @@ class Pack:
             value = frame.refs[name]
             yield value if isinstance(value, Amount) else None
 
-    def truths(self, batch: Batch, bound: Bound) -> dict[str, Truth]:
-        """The named conditions of the pack, which choose among its sayings."""
-        refs = self.frame(batch, bound).refs
-        return {name: value for name, value in refs.items() if isinstance(value, Truth)}
+    def condition(self, node: Node, frame: ev.Frame) -> Truth:
+        """A condition of the household, asked once more of a frame (to find what is missing)."""
+        return Compiler([]).truth(node)(frame)
 
 
 def load(content: Mapping[str, Any]) -> Pack:

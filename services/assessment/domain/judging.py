@@ -1,0 +1,161 @@
+"""Judging: what the packs find of households, one or a county, and whether that is news.
+
+A finding keeps what is needed to explain it in ten years: which pack (by hash), which numbers (by hash), the masks, the
+score and the figures; its judgement says from which version of the circumstances. It is news when any of these differ
+from the finding before; the day judged alone is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from services.assessment.domain.catalogue import Batch
+from services.assessment.domain.evaluator import Bound
+from services.assessment.domain.numbers import Numbers, Table
+from services.assessment.domain.packs import Outcome, Pack
+from services.assessment.domain.reasons import Kept
+from shared.events.assessment import HouseholdJudged, PackVerdict
+from shared.parameters import Parameters
+from shared.values import DivisionCode
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """认定结果: what one pack found of one household."""
+
+    pack: str
+    pack_hash: str
+    numbers_hash: str
+    verdict: str
+    fail: int
+    unknown: int
+    score: int | None
+    figures: tuple[int | None, ...]
+
+    @property
+    def kept(self) -> Kept:
+        """What the reasons are made from."""
+        return Kept(self.fail, self.unknown, self.figures)
+
+    def failed(self, pack: Pack) -> tuple[str, ...]:
+        """Codes of the criteria that are not met."""
+        return codes_of(pack, self.fail)
+
+    def doubtful(self, pack: Pack) -> tuple[str, ...]:
+        """Codes of the criteria that cannot be known."""
+        return codes_of(pack, self.unknown)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """研判: what was found of a household, from which version of its circumstances, for which day."""
+
+    id: UUID
+    household: UUID
+    version: int
+    household_version: int
+    division: DivisionCode
+    judged_on: date
+    findings: tuple[Finding, ...]
+
+    def says_the_same(self, household_version: int, findings: Sequence[Finding]) -> bool:
+        """Whether judging again brought nothing new; the day judged alone is not news."""
+        return self.household_version == household_version and self.findings == tuple(findings)
+
+
+def codes_of(pack: Pack, mask: int) -> tuple[str, ...]:
+    """Criteria of a mask, in the order of the pack."""
+    return tuple(one.code for one in pack.criteria if mask & one.bit)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """一批研判: findings a household, in the order asked, and the numbers used, by hash."""
+
+    findings: list[tuple[Finding, ...]]
+    numbers: dict[str, Numbers]
+
+
+def judge(
+    packs: Sequence[Pack], parameters: Parameters, asof: date, divisions: Sequence[DivisionCode], batch: Batch
+) -> Judged:
+    """Judge a batch by all packs; each household by the numbers of its own division."""
+    found: list[list[Finding]] = [[] for _ in range(batch.size)]
+    used: dict[str, Numbers] = {}
+    for pack in packs:
+        for numbers, places in Table(pack, parameters, asof).groups(divisions).values():
+            used[numbers.hash] = numbers
+            part = batch if len(places) == batch.size else batch.take(places)
+            outcome = pack.evaluate(part, numbers.bound)
+            for place, finding in zip(places, findings(pack, numbers.hash, outcome), strict=True):
+                found[place].append(finding)
+    return Judged([tuple(one) for one in found], used)
+
+
+def findings(pack: Pack, numbers_hash: str, outcome: Outcome) -> Iterable[Finding]:
+    """A batch's outcome → a finding a household."""
+    stated = outcome.stated.T
+    figures: list[list[Any]] = outcome.numbers.T.tolist()
+    blank = [not known for known in stated.all(axis=1).tolist()]
+    scores = [None] * len(figures) if outcome.score is None else outcome.score.tolist()
+    masks = zip(outcome.verdict.tolist(), outcome.fail.tolist(), outcome.unknown.tolist(), scores, strict=True)
+    for place, (verdict, fail, unknown, score) in enumerate(masks):
+        told = figures[place]
+        if blank[place]:
+            told = [number if known else None for number, known in zip(told, stated[place].tolist(), strict=True)]
+        said = pack.verdicts[verdict]
+        yield Finding(
+            pack.id,
+            pack.hash,
+            numbers_hash,
+            said,
+            fail,
+            unknown,
+            None if said == "not_applicable" else score,
+            tuple(told),
+        )
+
+
+def judge_one(pack: Pack, numbers: Numbers, batch: Batch) -> Finding:
+    """One household by given numbers: for reading old versions again, and for asking which fact made the difference."""
+    return next(iter(findings(pack, numbers.hash, pack.evaluate(batch, numbers.bound))))
+
+
+def with_numbers(numbers: Numbers, asof: date) -> Numbers:
+    """The same numbers for another day."""
+    return Numbers(Bound(asof, numbers.bound.numbers, numbers.bound.payout_components), numbers.rows)
+
+
+def judged(judgement: Judgement, packs: Sequence[Pack], before: Judgement | None) -> HouseholdJudged:
+    """户研判: the fact of a judgement: codes alone, no circumstance in clear."""
+    earlier = {} if before is None else {one.pack: one.verdict for one in before.findings}
+    by_id = {pack.id: pack for pack in packs}
+    return HouseholdJudged(
+        household=judgement.household,
+        version=judgement.version,
+        household_version=judgement.household_version,
+        division=judgement.division.text,
+        judged_on=judgement.judged_on,
+        judgement=judgement.id,
+        packs=tuple(
+            PackVerdict(
+                pack=one.pack,
+                pack_hash=one.pack_hash,
+                verdict=one.verdict,
+                previous=earlier.get(one.pack),
+                failed=one.failed(by_id[one.pack]),
+                unknown=one.doubtful(by_id[one.pack]),
+                score=one.score,
+            )
+            for one in judgement.findings
+        ),
+    )
+
+
+def masks_differ(left: Finding, right: Finding) -> int:
+    """Bits of the criteria whose state is another."""
+    return (left.fail ^ right.fail) | (left.unknown ^ right.unknown)
