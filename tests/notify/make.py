@@ -64,7 +64,7 @@ def divisions() -> list[Heard[DivisionRecorded]]:
                 version=1,
                 code=division.text,
                 name=name,
-                level=level,  # type: ignore[arg-type]
+                level=level,
                 parent=parent,
                 valid_from=date(2016, 1, 1),
             )
@@ -97,7 +97,7 @@ def opened(
 
 
 def ended(publicity: UUID, reason: str = "withdrawn", village: DivisionCode = VILLAGE) -> PublicityEnded:
-    return PublicityEnded(publicity=publicity, village=village.text, ended_on=date(2019, 8, 25), reason=reason)  # type: ignore[arg-type]
+    return PublicityEnded(publicity=publicity, village=village.text, ended_on=date(2019, 8, 25), reason=reason)
 
 
 @dataclass

@@ -18,7 +18,7 @@ import jinja2
 from services.notify.domain import Board, days_left
 from services.notify.notices import day_in
 
-HERE = Path(__file__).parent / "pages"
+HERE = Path(__file__).parent / "page_templates"
 STYLE = (HERE / "style.css").read_text(encoding="utf-8")
 _style_hash = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 HEADERS: Mapping[str, str] = {
