@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -31,6 +32,7 @@ from stack.processes import Child, free_ports
 from stack.provision import Database
 
 SERVICE = "shared"
+LOGINS = ("owner", "api", "worker", "admin")
 NOON = datetime(2019, 9, 20, 4, 0, tzinfo=UTC)
 QUICK = Pace(soonest=0.005, latest=0.02, standby=0.05, publish=5.0, drain=3.0, measure=0.2)
 TIMES = bus.GroupTimes(session_ms=6_000, heartbeat_ms=300)
@@ -150,6 +152,7 @@ class Side:
     async def close(self) -> None:
         for engine in self.engines:
             await engine.dispose()
+        await self._on_server(f"drop database {self.database.name} with (force)")
 
     @asynccontextmanager
     async def admin(self) -> AsyncIterator[asyncpg.Connection]:
@@ -190,15 +193,18 @@ class Side:
         await self._replace(self.database.name, copy)
 
     async def _replace(self, name: str, template: str) -> None:
+        await self._on_server(
+            f"drop database if exists {name} with (force)",
+            f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{template}'",
+            f"create database {name} template {template} strategy file_copy",
+            f"alter database {name} owner to {SERVICE}_owner",
+        )
+
+    async def _on_server(self, *statements: str) -> None:
         connection = await asyncpg.connect(self.database.admin, database="postgres", ssl=False)
         try:
-            await connection.execute(f"drop database if exists {name} with (force)")
-            await connection.execute(
-                "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1", template
-            )
-            await connection.execute(f"create database {name} template {template} strategy file_copy")
-            # As `make_database` does: a copy has its template's owner but not its grants.
-            await connection.execute(f"alter database {name} owner to {SERVICE}_owner")
+            for statement in statements:
+                await connection.execute(statement)
         finally:
             await connection.close()
 
@@ -206,9 +212,25 @@ class Side:
         return Relay(connector(self.database.worker, "test-relay"), bootstrap, "/test", pace=QUICK, **more)
 
 
+_templates: dict[str, Database] = {}
+_numbers = itertools.count(1)
+
+
 async def make_side(make_database: Callable[..., Database]) -> Side:
-    side = Side(make_database(SERVICE))
-    engine = create_engine(side.database.owner, pool_size=1)
+    """A fresh side: a copy of one that was made and migrated once."""
+    if SERVICE not in _templates:
+        _templates[SERVICE] = make_database(SERVICE)
+        await _migrate(_templates[SERVICE])
+    template = _templates[SERVICE]
+    name = f"{template.name}_side_{next(_numbers)}"
+    logins = {login: getattr(template, login).replace(template.name, name) for login in LOGINS}
+    side = Side(Database(name=name, service=SERVICE, **logins))
+    await side.restore(template.name)
+    return side
+
+
+async def _migrate(database: Database) -> None:
+    engine = create_engine(database.owner, pool_size=1)
     async with engine.begin() as connection:
         await connection.execute(sa.text(FULL_SCOPE))
         await connection.execute(sa.text("create table alembic_version (version_num varchar(32) primary key)"))
@@ -216,7 +238,6 @@ async def make_side(make_database: Callable[..., Database]) -> Side:
         for statement in ACCESS:
             await connection.exec_driver_sql(statement)
     await engine.dispose()
-    return side
 
 
 # --- the speaker -----------------------------------------------------------------------------------------------------

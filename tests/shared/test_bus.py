@@ -22,6 +22,7 @@ from shared import bus
 from shared.clock import SHANGHAI
 from shared.events import Topic
 from stack.processes import free_ports
+from tests.shared.sides import until
 
 NOON = datetime(2019, 9, 20, 12, 30, 15, 250_000, tzinfo=UTC)
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -162,10 +163,14 @@ async def test_settings_changed_by_hand_are_put_right(kafka_bootstrap: str, admi
     state, _ = topics = catalogue()
     await bus.ensure_topics(kafka_bootstrap, topics)
     await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, state.name, {"retention.ms": "1000"})])
-    assert (await settings_of(admin, state.name))["cleanup.policy"] == "delete"  # altering replaces all of them
+
+    async def policy_is(wanted: tuple[str, str]) -> bool:
+        kept = await settings_of(admin, state.name)
+        return (kept["cleanup.policy"], kept["min.compaction.lag.ms"]) == wanted
+
+    await until(lambda: policy_is(("delete", "0")), "altering replaced all of them")
     await bus.ensure_topics(kafka_bootstrap, topics)
-    kept = await settings_of(admin, state.name)
-    assert (kept["cleanup.policy"], kept["min.compaction.lag.ms"]) == ("compact", "3600000")
+    await until(lambda: policy_is(("compact", "3600000")), "the catalogue's settings are back")
 
 
 async def test_another_number_of_partitions_is_refused(kafka_bootstrap: str) -> None:
