@@ -1,0 +1,1 @@
+"""What assessment can do: load, decide, save, announce; one file a noun."""

@@ -1,0 +1,1 @@
+"""What can be counted or listed: read-only questions, one file a noun."""

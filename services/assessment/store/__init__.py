@@ -1,0 +1,1 @@
+"""How it is remembered: load, lock, save; one file a noun."""

@@ -1,0 +1,29 @@
+"""Which columns there are: SQLAlchemy Core tables, a file a noun, each column with its Chinese term as comment."""
+
+from services.assessment.tables.base import metadata, plumbing
+from services.assessment.tables.heard import circumstance, division, household, subject
+from services.assessment.tables.judgements import (
+    finding,
+    judgement,
+    numbers,
+    pack,
+    parameter,
+    parameter_proposal,
+    run,
+)
+
+__all__ = [
+    "circumstance",
+    "division",
+    "finding",
+    "household",
+    "judgement",
+    "metadata",
+    "numbers",
+    "pack",
+    "parameter",
+    "parameter_proposal",
+    "plumbing",
+    "run",
+    "subject",
+]
