@@ -193,15 +193,16 @@ async def test_an_abandoned_producer_sends_nothing_later(kafka_bootstrap: str, m
     topic = make_topic()
     producer = bus.make_producer(kafka_bootstrap, "test")
     await producer.start()
-    away = free_ports(1)[0]
-    for node in list(producer.client.cluster._brokers.values()):
-        producer.client.cluster._brokers[node.nodeId] = node._replace(
-            port=away
-        )  # the broker has moved, for all it knows
-    for connection in list(producer.client._conns.values()):
-        connection.close()
-    sent = await producer.send(topic, b"{}", key=b"k")
-    await bus.stop_producer(producer, 0.3)
+    try:
+        await producer.send_and_wait(topic, b"{}", key=b"k")
+        away = free_ports(1)[0]
+        for node in list(producer.client.cluster._brokers.values()):
+            producer.client.cluster._brokers[node.nodeId] = node._replace(port=away)  # it has moved, for all it knows
+        for connection in list(producer.client._conns.values()):
+            connection.close()
+        sent = await producer.send(topic, b"{}", key=b"k")
+    finally:
+        await bus.stop_producer(producer, 0.3)
     assert producer._sender.sender_task is None or producer._sender.sender_task.done()
     assert not sent.done() or sent.exception() is not None
     sent.cancel()
