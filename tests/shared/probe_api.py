@@ -232,9 +232,7 @@ class Tokens:
         fresh.write_text(json.dumps({"keys": [issuer.key.as_dict(private=False) for issuer in issuers]}))
         fresh.replace(self.file)
 
-    def make(
-        self, sub: str = "li", roles: Any = ("clerk",), divisions: Any = ("522630",), **claims: Any
-    ) -> str:
+    def make(self, sub: str = "li", roles: Any = ("clerk",), divisions: Any = ("522630",), **claims: Any) -> str:
         said = {"iss": "tuopin", "aud": "tuopin", "exp": int(time.time()) + 300, "sub": sub, "name": "李秀英"}
         for name, value in (("roles", roles), ("divisions", divisions)):
             said[name] = list(value) if isinstance(value, tuple) else value
