@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import psutil
+
 from stack import preflight
 from stack.home import PROJECT, Home
 from stack.jars import Progress
@@ -93,4 +95,6 @@ def stop(home: Home) -> bool:
                 f"the watcher {pid} does not end", f"`kill -9 {pid}` ends it and all its programs; data is safe"
             )
         time.sleep(0.05)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        psutil.Process(pid).wait(10)
     return True

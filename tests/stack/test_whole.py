@@ -121,11 +121,11 @@ def test_each_program_comes_back_after_kill_9_and_the_others_stay(stack: Stack, 
 def test_a_busy_backend_that_outlives_its_postmaster_does_not_block_the_return(stack: Stack) -> None:
     """It holds the shared memory until its query ends: it is swept before the new start."""
     until(lambda: is_well(stack), "well before the kill")
-    backend = run(_busy_backend(stack))
+    backend = psutil.Process(run(_busy_backend(stack)))
     postmaster = stack.states()["postgres"]["pid"]
     os.kill(postmaster, signal.SIGKILL)
     until(lambda: stack.states()["postgres"]["pid"] not in (postmaster, None) and is_well(stack), "postgres back")
-    assert not psutil.pid_exists(backend)
+    assert not _alive(backend)
 
 
 async def _busy_backend(stack: Stack) -> int:
