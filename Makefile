@@ -49,7 +49,7 @@ bench: setup ## the named speeds, each as a ratio to a baseline of the same run
 	@$(BIN) -m bench
 
 prove: setup ## break each guarantee on purpose and see its test fail; every process killed in every phase
-	@test -f tests/prove.py || { echo "make prove: not built in this version"; exit 1; }
+	@test -f tests/prove/__main__.py || { echo "make prove: not built in this version"; exit 1; }
 	@$(BIN) -m tests.prove
 
 lock: setup ## resolve all dependencies anew, with hashes and without addresses

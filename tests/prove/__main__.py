@@ -1,0 +1,140 @@
+"""Plant the breaks one by one: `python -m tests.prove [NAME …]`. Exit code 1 if one of them goes unnoticed."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+from pathlib import Path
+
+import tests.prove
+from tests.prove.breaks import Break
+
+PROJECT = Path(__file__).resolve().parents[2]
+LEFT_OUT = shutil.ignore_patterns(
+    ".git", ".venv", ".stack", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"
+)
+LONGEST_TEST_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a break ended: noticed or not, and why."""
+
+    noticed: bool
+    words: str
+
+
+def all_breaks() -> list[Break]:
+    """Those of each part's file, in order."""
+    found: list[Break] = []
+    for module in sorted(pkgutil.iter_modules(tests.prove.__path__), key=lambda one: one.name):
+        if module.name.startswith("of_"):
+            found += importlib.import_module(f"tests.prove.{module.name}").BREAKS
+    return found
+
+
+def run_test(copy: Path, test: str) -> tuple[int, list[str]]:
+    """(exit code of pytest, kinds of what went wrong) of one test in the copy."""
+    report = copy / "prove.xml"
+    report.unlink(missing_ok=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-x", f"--junitxml={report}", test],
+        cwd=copy,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=LONGEST_TEST_SECONDS,
+        check=False,
+    )
+    if not report.exists():
+        return done.returncode, [f"no report: {done.stdout[-400:]}"]
+    # our own pytest wrote this file a moment ago
+    cases = ET.parse(report).getroot().iter("testcase")
+    kinds = [f"{child.tag}: {child.get('message', '')[:160]}" for case in cases for child in case]
+    return done.returncode, kinds
+
+
+def plant(copy: Path, one: Break) -> None:
+    """Change the copy; a text that does not stand there exactly once is a stale break."""
+    path = copy / one.file
+    text = path.read_text(encoding="utf-8")
+    if text.count(one.old) != 1:
+        raise LookupError(f"{one.name}: the text to break stands {text.count(one.old)} times in {one.file}")
+    path.write_text(text.replace(one.old, one.new), encoding="utf-8")
+
+
+def still_well_formed(copy: Path, one: Break) -> str:
+    """Empty if the broken file passes mypy and imports; else what is wrong."""
+    if not one.file.endswith(".py"):
+        return ""
+    for command in (
+        [sys.executable, "-m", "mypy", one.file],
+        [sys.executable, "-c", f"import runpy; runpy.run_path({one.file!r}, run_name='planted')"],
+    ):
+        if "migrations" in one.file and "mypy" not in command:
+            continue
+        done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            return (done.stdout + done.stderr)[-300:]
+    return ""
+
+
+def prove(copy: Path, one: Break) -> Outcome:
+    """Plant, look, put back."""
+    path = copy / one.file
+    kept = path.read_bytes()
+    try:
+        plant(copy, one)
+        if wrong := still_well_formed(copy, one):
+            return Outcome(False, f"the broken tree is not well formed: {wrong}")
+        code, kinds = run_test(copy, one.test)
+        if code == 0:
+            return Outcome(False, "the test passes although the guard is gone")
+        failed = [kind for kind in kinds if kind.startswith("failure:")]
+        asserted = [kind for kind in failed if "assert" in kind.lower() or "DID NOT RAISE" in kind]
+        if not asserted:
+            return Outcome(False, f"it fails, but not by assertion: {(kinds or ['nothing ran'])[0]}")
+        return Outcome(True, asserted[0])
+    except (LookupError, subprocess.TimeoutExpired) as error:
+        return Outcome(False, str(error))
+    finally:
+        path.write_bytes(kept)
+
+
+def baseline(copy: Path, tests_named: list[str]) -> list[str]:
+    """Which of the named tests are not green in the unbroken copy."""
+    return [test for test in tests_named if run_test(copy, test)[0] != 0]
+
+
+def main(names: list[str]) -> int:
+    """Prove all, or those named."""
+    chosen = [one for one in all_breaks() if not names or one.name in names]
+    with tempfile.TemporaryDirectory(prefix="tuopin-prove-") as folder:
+        copy = Path(folder) / "tree"
+        shutil.copytree(PROJECT, copy, ignore=LEFT_OUT)
+        Path(folder).chmod(0o755)
+        red = baseline(copy, sorted({one.test for one in chosen}))
+        if red:
+            print("not green before anything was broken:", *red, sep="\n  ")
+            return 1
+        print(f"baseline green; {len(chosen)} breaks", flush=True)
+        unnoticed = 0
+        for one in chosen:
+            began = time.monotonic()
+            outcome = prove(copy, one)
+            unnoticed += not outcome.noticed
+            mark = "noticed " if outcome.noticed else "UNNOTICED"
+            print(f"{mark} {one.name} ({time.monotonic() - began:.1f} s)\n    {outcome.words}", flush=True)
+    print(f"{len(chosen) - unnoticed} passed, {unnoticed} failed")
+    return 1 if unnoticed or not chosen else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
