@@ -18,7 +18,7 @@ from stack.postgres import Postgres
 from stack.provision import Database, make_passwords, make_roles, roles_of
 from stack.provision import make_database as provision_database
 from tests.contracts.scope_check import Expected, Row, check_scope, scope_faults
-from tests.shared.probe import Probe, make_probe, migrated
+from tests.shared.probe import SERVICE, Probe, make_probe, migrated
 
 
 def rows(division: DivisionCode) -> list[Row]:
@@ -73,11 +73,31 @@ BREAKS = [
 ]
 
 
+@asynccontextmanager
+async def copied(cluster: Any, original: Probe) -> AsyncIterator[Probe]:
+    """A copy of a probe that nobody is connected to, dropped at the end."""
+    name = f"{original.database.name}_{secrets.token_hex(4)}"
+    admin = await asyncpg.connect(cluster.admin, ssl=False)
+    try:
+        await provision_database(admin, name, SERVICE, original.database.name)
+        yield Probe(cluster.database(name, SERVICE))
+    finally:
+        await admin.execute(f"drop database if exists {name} with (force)")
+        await admin.close()
+
+
+@pytest.fixture(scope="module")
+async def original(make_database: Callable[[str], Database]) -> Probe:
+    return await make_probe(make_database)
+
+
 @pytest.mark.parametrize(("statement", "fault"), BREAKS, ids=[fault for _, fault in BREAKS])
-async def test_a_break_in_the_database_is_found(
-    make_database: Callable[[str], Database], statement: str, fault: str
-) -> None:
-    broken = await make_probe(make_database)
+async def test_a_break_in_the_database_is_found(cluster: Any, original: Probe, statement: str, fault: str) -> None:
+    async with copied(cluster, original) as broken:
+        await find(broken, statement, fault)
+
+
+async def find(broken: Probe, statement: str, fault: str) -> None:
     async with broken.admin() as admin:
         await admin.execute(statement)
     faults = await scope_faults(broken.database, EXPECTED)
