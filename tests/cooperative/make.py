@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.cooperative import actions, domain
+from services.cooperative import actions, domain, store
 from services.cooperative.actions import BookWish
 from services.cooperative.domain import Admission, Book, Draft, Entry, Leg, MemberRow, Posted, Side
 from services.cooperative.postings import read_terms
@@ -25,6 +25,7 @@ COUNTY = DivisionCode.parse("623023")
 NEIGHBOUR = DivisionCode.parse("623022")
 VILLAGE = DivisionCode.parse("623023001001")
 OPENED = date(2019, 8, 20)
+PAID_ON = date(2019, 9, 20)
 NOW = datetime(2019, 9, 20, 2, 0, tzinfo=UTC)
 ACCOUNTANT = "accountant-1"
 APPROVER = "approver-1"
@@ -171,8 +172,6 @@ class Office:
 
 async def approved_draft(tx: Transaction, book: Book, entries: tuple[Entry, ...], now: datetime = NOW) -> Draft:
     """An approved draft of any entries: what the ledger's own tests post."""
-    from services.cooperative import store
-
     draft = domain.make_draft(new_id(), book, "test", {}, entries, ACCOUNTANT, now)
     await store.save_draft(tx, draft)
     approved = domain.approve(draft, entries, APPROVER, now)
@@ -190,7 +189,3 @@ def make_entry(debit: int, credit: int, fen: int = 100, **changes: Any) -> Entry
         "legs": (Leg(debit, Side.DEBIT, fen), Leg(credit, Side.CREDIT, fen)),
     }
     return Entry(**{**said, **changes})
-
-
-def days_after(day: date, days: int) -> date:
-    return day + timedelta(days=days)

@@ -15,7 +15,8 @@ async def save_divisions(tx: Transaction, facts: Sequence[DivisionRecorded]) -> 
     await tx.driver.execute(
         "insert into division (code, version, name, level, parent, valid_from, valid_to, superseded_by)"
         " select * from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::date[],"
-        " $7::date[], $8::bigint[]) as d (code, version, name, level, parent, valid_from, valid_to, superseded_by) order by code"
+        " $7::date[], $8::bigint[])"
+        " as d (code, version, name, level, parent, valid_from, valid_to, superseded_by) order by code"
         " on conflict (code) do update set version = excluded.version, name = excluded.name, level = excluded.level,"
         " parent = excluded.parent, valid_from = excluded.valid_from, valid_to = excluded.valid_to,"
         " superseded_by = excluded.superseded_by where division.version < excluded.version",

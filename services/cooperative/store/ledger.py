@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -64,14 +64,16 @@ def _headers(book: Book, draft: Draft, entries: Sequence[Entry], periods: list[i
     )
 
 
-def _legs(entries: Iterable[Entry]) -> tuple[list[int], ...]:
-    columns: tuple[list[int], ...] = ([], [], [], [], [], [])
-    for place, entry in enumerate(entries, 1):
-        for number, leg in enumerate(entry.legs, 1):
-            values = (place, number, leg.account, leg.unit, leg.side.sign, leg.amount)
-            for column, value in zip(columns, values, strict=True):
-                column.append(value)
-    return columns
+def _legs(entries: Sequence[Entry]) -> tuple[list[int], ...]:
+    numbered = [(place, n, leg) for place, entry in enumerate(entries, 1) for n, leg in enumerate(entry.legs, 1)]
+    return (
+        [place for place, _, _ in numbered],
+        [n for _, n, _ in numbered],
+        [leg.account for _, _, leg in numbered],
+        [leg.unit for _, _, leg in numbered],
+        [1 if leg.side is Side.DEBIT else -1 for _, _, leg in numbered],
+        [leg.amount for _, _, leg in numbered],
+    )
 
 
 async def load_ground(tx: Transaction, book: Book, leaf_code: str | None, refers_to: UUID | None) -> Ground:
