@@ -7,7 +7,8 @@ from the finding before; the day judged alone is none.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -50,6 +51,14 @@ class Finding:
         return codes_of(pack, self.unknown)
 
 
+def digest(household_version: int, findings: Sequence[Finding]) -> bytes:
+    """Sixteen bytes that differ when judging again brought something new; the day judged alone is nothing new."""
+    told: list[object] = [household_version]
+    for one in findings:
+        told += [one.pack_hash, one.numbers_hash, one.verdict, one.fail, one.unknown, one.score, one.figures]
+    return hashlib.blake2b(repr(told).encode(), digest_size=16).digest()
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """研判: what was found of a household, from which version of its circumstances, for which day."""
@@ -61,10 +70,7 @@ class Judgement:
     division: DivisionCode
     judged_on: date
     findings: tuple[Finding, ...]
-
-    def says_the_same(self, household_version: int, findings: Sequence[Finding]) -> bool:
-        """Whether judging again brought nothing new; the day judged alone is not news."""
-        return self.household_version == household_version and self.findings == tuple(findings)
+    run: UUID | None = None
 
 
 def codes_of(pack: Pack, mask: int) -> tuple[str, ...]:
@@ -100,12 +106,12 @@ def findings(pack: Pack, numbers_hash: str, outcome: Outcome) -> Iterable[Findin
     """A batch's outcome → a finding a household."""
     stated = outcome.stated.T
     figures: list[list[Any]] = outcome.numbers.T.tolist()
-    blank = [not known for known in stated.all(axis=1).tolist()]
+    complete: Any = stated.all(axis=1).tolist()
     scores = [None] * len(figures) if outcome.score is None else outcome.score.tolist()
     masks = zip(outcome.verdict.tolist(), outcome.fail.tolist(), outcome.unknown.tolist(), scores, strict=True)
     for place, (verdict, fail, unknown, score) in enumerate(masks):
         told = figures[place]
-        if blank[place]:
+        if not complete[place]:
             told = [number if known else None for number, known in zip(told, stated[place].tolist(), strict=True)]
         said = pack.verdicts[verdict]
         yield Finding(
@@ -130,9 +136,8 @@ def with_numbers(numbers: Numbers, asof: date) -> Numbers:
     return Numbers(Bound(asof, numbers.bound.numbers, numbers.bound.payout_components), numbers.rows)
 
 
-def judged(judgement: Judgement, packs: Sequence[Pack], before: Judgement | None) -> HouseholdJudged:
-    """户研判: the fact of a judgement: codes alone, no circumstance in clear."""
-    earlier = {} if before is None else {one.pack: one.verdict for one in before.findings}
+def judged(judgement: Judgement, packs: Sequence[Pack], previous: Mapping[str, str]) -> HouseholdJudged:
+    """户研判: the fact of a judgement: codes alone, no circumstance in clear. `previous` are the verdicts before."""
     by_id = {pack.id: pack for pack in packs}
     return HouseholdJudged(
         household=judgement.household,
@@ -146,7 +151,7 @@ def judged(judgement: Judgement, packs: Sequence[Pack], before: Judgement | None
                 pack=one.pack,
                 pack_hash=one.pack_hash,
                 verdict=one.verdict,
-                previous=earlier.get(one.pack),
+                previous=previous.get(one.pack),
                 failed=one.failed(by_id[one.pack]),
                 unknown=one.doubtful(by_id[one.pack]),
                 score=one.score,
