@@ -10,6 +10,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -22,7 +23,7 @@ from services.registry.forms.problems import (
     FormulasEverywhere,
 )
 
-Formulas = dict[int, list[int]]  # row of the file → its formula columns, counted from 0
+Places = dict[int, set[int]]  # row of the file → columns, counted from 0
 
 _PIECE = 4 * 1024 * 1024
 _OVERLAP = 4096
@@ -31,12 +32,24 @@ _SMALL_PART = 4 * 1024 * 1024
 _ROW_NUMBER = re.compile(rb'<row\b[^>]*?\br="([0-9]{1,9})"')
 _FAR_COLUMN = re.compile(rb'r="[A-Z]{3,}[0-9]')
 _FORMULA = re.compile(rb'<c\b[^>]*?\br="([A-Z]{1,3})([0-9]{1,7})"[^>]*>\s*<f[ />]')
+_LONG_NUMBER = re.compile(rb"<v>([0-9]{16,}|[0-9](?:\.[0-9]+)?E\+?1[5-9]|[0-9](?:\.[0-9]+)?E\+?2[0-9])</v>")
+_CELL = re.compile(rb'<c\b([^>]*?)\br="([A-Z]{1,3})([0-9]{1,7})"([^>]*)>')
+_TEXT_TYPES = (b't="s"', b't="str"', b't="inlineStr"')
+_EXACT = 2**53
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _LINK = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 
 
-def inspect_archive(path: Path, limits: Limits) -> dict[str, Formulas]:
-    """Refuse an archive that is no workbook, damaged or too large; answer each sheet's formula cells by its name."""
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """可疑单元格: cells whose text is not what somebody typed: formulas, and numbers too long to be kept exactly."""
+
+    formulas: Places = field(default_factory=dict)
+    rounded: Places = field(default_factory=dict)
+
+
+def inspect_archive(path: Path, limits: Limits) -> dict[str, Marks]:
+    """Refuse an archive that is no workbook, damaged or too large; answer each sheet's odd cells by its name."""
     try:
         with zipfile.ZipFile(path) as archive:
             _check_sizes(archive, limits)
@@ -95,9 +108,9 @@ def _pieces(archive: zipfile.ZipFile, part: str) -> Iterator[bytes]:
             tail = (tail + piece)[-_OVERLAP:]
 
 
-def _scan(archive: zipfile.ZipFile, part: str, limits: Limits) -> Formulas:
-    """How far the sheet reaches, and where its formulas are."""
-    formulas: Formulas = {}
+def _scan(archive: zipfile.ZipFile, part: str, limits: Limits) -> Marks:
+    """How far the sheet reaches, and where its odd cells are."""
+    marks = Marks()
     rows = 0
     for piece in _pieces(archive, part):
         rows = max(rows, _last_row(piece))
@@ -106,8 +119,9 @@ def _scan(archive: zipfile.ZipFile, part: str, limits: Limits) -> Formulas:
         if _FAR_COLUMN.search(piece):
             raise FileTooManyRows(found="> 702 列/columns", limit=str(limits.columns))
         if b"<f" in piece:
-            _collect(formulas, piece, limits)
-    return formulas
+            _collect_formulas(marks.formulas, piece, limits)
+        _collect_rounded(marks.rounded, piece)
+    return marks
 
 
 def _last_row(piece: bytes) -> int:
@@ -116,14 +130,21 @@ def _last_row(piece: bytes) -> int:
     return int(found[1]) if found else 0
 
 
-def _collect(formulas: Formulas, piece: bytes, limits: Limits) -> None:
+def _collect_formulas(formulas: Places, piece: bytes, limits: Limits) -> None:
     for found in _FORMULA.finditer(piece):
-        columns = formulas.setdefault(int(found[2]), [])
-        column = _column_number(found[1])
-        if column not in columns:
-            columns.append(column)
+        formulas.setdefault(int(found[2]), set()).add(_column_number(found[1]))
     if sum(map(len, formulas.values())) > limits.formulas:
         raise FormulasEverywhere(limit=limits.formulas)
+
+
+def _collect_rounded(rounded: Places, piece: bytes) -> None:
+    """Numbers beyond 2^53: a spreadsheet keeps fifteen digits of them, the rest is gone."""
+    for found in _LONG_NUMBER.finditer(piece):
+        if float(found[1]) <= _EXACT:
+            continue
+        cell = _CELL.match(piece, piece.rfind(b"<c ", 0, found.start()))
+        if cell is not None and not any(kind in cell[1] + cell[4] for kind in _TEXT_TYPES):
+            rounded.setdefault(int(cell[3]), set()).add(_column_number(cell[2]))
 
 
 def _column_number(letters: bytes) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 import fastexcel
 import polars as pl
 
-from services.registry.forms.archive import Formulas, inspect_archive
+from services.registry.forms.archive import Marks, inspect_archive
 from services.registry.forms.limits import Limits
 from services.registry.forms.problems import (
     EncodingUnknown,
@@ -46,7 +46,8 @@ class Sheet:
 
     name: str
     cells: pl.DataFrame
-    formulas: Formulas = field(default_factory=dict)
+    marks: Marks = field(default_factory=Marks)
+    is_text: bool = False
 
 
 def open_sheets(path: Path, limits: Limits) -> Iterator[Sheet]:
@@ -67,12 +68,12 @@ def open_sheets(path: Path, limits: Limits) -> Iterator[Sheet]:
 
 
 def _workbook(path: Path, limits: Limits) -> Iterator[Sheet]:
-    formulas = inspect_archive(path, limits)
+    marks = inspect_archive(path, limits)
     try:
         reader = fastexcel.read_excel(path)
         for place, name in enumerate(reader.sheet_names[: limits.sheets]):
             cells = _cells_of(reader, place)
-            yield Sheet(name, cells, formulas.get(name, {}))
+            yield Sheet(name, cells, marks.get(name, Marks()))
     except fastexcel.FastExcelError as error:
         raise FileDamaged(found=_first_line(error)) from None
 
@@ -101,7 +102,7 @@ def _text_table(content: bytes, limits: Limits) -> Sheet:
         )
     except pl.exceptions.PolarsError:
         cells = _read_slowly(text, delimiter, width)
-    return Sheet("CSV", cells)
+    return Sheet("CSV", cells, is_text=True)
 
 
 def _decoded(content: bytes) -> str:

@@ -20,7 +20,7 @@ from services.registry.forms.cells import Column, Wrong, read_column, tidy
 from services.registry.forms.header import Header, find_header, header_not_found
 from services.registry.forms.limits import Limits
 from services.registry.forms.opening import Sheet, open_sheets
-from services.registry.forms.problems import FileTooManyRows, NoRows
+from services.registry.forms.problems import FileTooManyRows, NoRows, RowTooLong
 from services.registry.forms.shaping import incomes_of, persons_of, source_values, statuses_of, with_combined
 from shared.values import Period, Scope
 
@@ -86,15 +86,27 @@ def locate_table(path: Path, limits: Limits) -> tuple[Sheet, Header]:
         if sheet.cells.height:
             header = find_header(sheet.cells, limits.header_rows)
             if header is not None:
-                return sheet, header
+                return sheet, _with_nameless(sheet, header)
     raise header_not_found(limits.header_rows)
+
+
+def _with_nameless(sheet: Sheet, header: Header) -> Header:
+    """Cells under no heading: in a text table a comma too many has shifted the row; in a workbook they are notes."""
+    heads = sheet.cells.row(header.row - 1)
+    below = sheet.cells.slice(header.row).with_row_index("row", offset=header.row + 1)
+    nameless = [at for at, cell in enumerate(heads) if not (cell or "").strip()]
+    used = [at for at in nameless if below[f"c{at}"].str.strip_chars().str.len_chars().sum() > 0]
+    if used and sheet.is_text:
+        first = below.filter(pl.any_horizontal(pl.col(f"c{at}").str.len_chars() > 0 for at in used))["row"][0]
+        raise RowTooLong(row=first, cells=used[-1] + 1, width=len(heads) - len(nameless))
+    return replace(header, ignored=(*header.ignored, *(f"第{at + 1}列（无表头）" for at in used)))
 
 
 def data_rows(sheet: Sheet, header: Header, limits: Limits) -> pl.DataFrame:
     """The known columns of all rows below the header that hold anything, with their row of the file."""
     numbered = sheet.cells.with_row_index("row", offset=1).slice(header.row)
     chosen = numbered.select("row", *(pl.col(f"c{at}").alias(name) for name, at in header.columns.items()))
-    chosen = _with_formulas(chosen, header, sheet)
+    chosen = _with_signs(chosen, header, sheet)
     chosen = chosen.with_columns(tidy(chosen[name]).alias(name) for name in header.columns)
     filled = chosen.filter(pl.any_horizontal(pl.col(name).is_not_null() for name in header.columns))
     if filled.is_empty():
@@ -104,15 +116,20 @@ def data_rows(sheet: Sheet, header: Header, limits: Limits) -> pl.DataFrame:
     return filled
 
 
-def _with_formulas(chosen: pl.DataFrame, header: Header, sheet: Sheet) -> pl.DataFrame:
-    """A formula's cached value is not what somebody wrote: such cells get the sign that formulas begin with."""
+def _with_signs(chosen: pl.DataFrame, header: Header, sheet: Sheet) -> pl.DataFrame:
+    """What a formula yields, what a number format has left, is not what somebody wrote: such cells get a sign."""
     for name, at in header.columns.items():
-        rows = [row for row, columns in sheet.formulas.items() if at in columns]
-        if rows:
-            formula = pl.col("row").is_in(rows)
-            text = pl.concat_str(pl.lit("="), pl.col(name).fill_null(""))
-            chosen = chosen.with_columns(pl.when(formula).then(text).otherwise(pl.col(name)).alias(name))
+        kept_exactly = BY_NAME[name].kind not in (Kind.CITIZEN_ID, Kind.CARD, Kind.DIGITS)
+        rounded = [] if kept_exactly else [row for row, columns in sheet.marks.rounded.items() if at in columns]
+        formulas = [row for row, columns in sheet.marks.formulas.items() if at in columns]
+        for rows, sign in ((rounded, _ROUNDED_SIGN), (formulas, _FORMULA_SIGN)):
+            if rows:
+                marked = pl.when(pl.col("row").is_in(rows)).then(pl.lit(sign)).otherwise(pl.col(name))
+                chosen = chosen.with_columns(marked.alias(name))
     return chosen
+
+
+_ROUNDED_SIGN, _FORMULA_SIGN = "0E+17", "="
 
 
 def _typed(raw: pl.DataFrame, header: Header) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
