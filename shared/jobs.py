@@ -24,7 +24,7 @@ from prometheus_client import Counter, Gauge
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.auth import Officer, Role
-from shared.db import Transaction, is_passing, is_unavailable, transaction
+from shared.db import Transaction, failure_of, is_passing, is_unavailable, transaction
 from shared.errors import Conflict, Missing, Problem, Refused
 from shared.log import get_logger, traceparent
 from shared.metrics import REGISTRY
@@ -332,6 +332,8 @@ class Held:
 class JobRunner:
     """One worker's loop: takes a job, does its chunks, gives it back when told to stop."""
 
+    name = "jobs"
+
     def __init__(
         self,
         engine: AsyncEngine,
@@ -349,12 +351,11 @@ class JobRunner:
         self._stopping = asyncio.Event()
         self._dropped: list[Held] = []
 
-    def stop(self) -> None:
-        """Finish the chunk in hand, then leave the rest to others."""
-        self._stopping.set()
-
-    async def run(self) -> None:
-        """Until stopped or cancelled; a database that is away is waited for."""
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Until told to stop: the chunk in hand is finished, the rest left to others. A database that is away is waited
+        for.
+        """
+        self._stopping = stopping
         pause = self._poll_seconds
         while not self._stopping.is_set():
             try:
@@ -509,7 +510,7 @@ class JobRunner:
         if isinstance(error, Problem) and error.status < 500:
             await self._finish(held, JobState.FAILED, problem=error)
             return True
-        log.error("job chunk failed", kind=held.kind.name, job=str(held.job.id), error=type(error).__name__)
+        log.error("job chunk failed", kind=held.kind.name, job=str(held.job.id), **failure_of(error))
         await self._give_back(held, min(2.0**held.job.attempts, LONGEST_PAUSE_SECONDS))
         return True
 

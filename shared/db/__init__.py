@@ -4,7 +4,15 @@
 statements that a migration runs. Nothing here knows a noun of a service.
 """
 
-from shared.db.failures import driver_error, is_out_of_scope, is_passing, is_transient, is_unavailable, reason
+from shared.db.failures import (
+    driver_error,
+    failure_of,
+    is_out_of_scope,
+    is_passing,
+    is_transient,
+    is_unavailable,
+    reason,
+)
 from shared.db.plumbing import ALLOWED_PLUMBING, Plumbing, plumbing_access, plumbing_tables
 from shared.db.policies import (
     FULL_SCOPE,
@@ -18,6 +26,7 @@ from shared.db.policies import (
     scoped_through,
     worker_only,
 )
+from shared.db.pruning import Pruning
 from shared.db.transaction import LostWork, Transaction, create_engine, into, lock, lock_number, transaction, try_lock
 
 __all__ = [
@@ -25,11 +34,13 @@ __all__ = [
     "FULL_SCOPE",
     "LostWork",
     "Plumbing",
+    "Pruning",
     "Transaction",
     "caller_only",
     "create_engine",
     "definer_function",
     "driver_error",
+    "failure_of",
     "grant",
     "into",
     "is_out_of_scope",

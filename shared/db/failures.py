@@ -4,12 +4,18 @@ row.
 
 from __future__ import annotations
 
+import sys
 import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import asyncpg
 import sqlalchemy as sa
 
 from shared.errors import Busy, Problem
+
+FRAMES = 12
 
 UNAVAILABLE = (
     asyncpg.PostgresConnectionError,
@@ -93,3 +99,32 @@ def _where(error: BaseException) -> str:
         return type(error).__name__
     last = frames[-1]
     return f"{type(error).__name__} at {last.filename.rpartition('/')[2]}:{last.lineno} in {last.name}"
+
+
+def failure_of(error: BaseException) -> dict[str, Any]:
+    """An exception for a log, without its texts (they may hold a row): kinds along its causes, SQLSTATE and
+    constraint, the innermost frames.
+    """
+    inner = driver_error(error)
+    told: dict[str, Any] = {"errors": [type(one).__qualname__ for one in _causes(error)], "frames": _frames(error)}
+    if isinstance(inner, asyncpg.PostgresError):
+        told |= {name: getattr(inner, name, None) for name in ("sqlstate", "table_name", "constraint_name")}
+    return told
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    seen = 0
+    while error is not None and seen < FRAMES:
+        yield error
+        error, seen = error.__cause__ or error.__context__, seen + 1
+
+
+def _frames(error: BaseException) -> list[str]:
+    own = (Path(prefix).as_posix() for prefix in sys.path if prefix)
+    prefixes = sorted((prefix.rstrip("/") + "/" for prefix in own), key=len, reverse=True)
+
+    def short(file: str) -> str:
+        return next((file[len(prefix) :] for prefix in prefixes if file.startswith(prefix)), file)
+
+    frames = traceback.extract_tb(error.__traceback__)[-FRAMES:]
+    return [f"{short(frame.filename)}:{frame.lineno} {frame.name}" for frame in frames]

@@ -15,12 +15,11 @@ from shared.web.fields import (
     Out,
     ShownCitizenId,
 )
-from shared.web.idempotency import prune_requests
 from shared.web.job_routes import JobOut, job_router
 from shared.web.openapi import openapi_text
 from shared.web.paging import Page, Paging, PagingAsked
 from shared.web.passing import Fittings, Upload, fittings_of
-from shared.web.problems import ProblemOut, failure_of
+from shared.web.problems import ProblemOut
 from shared.web.routing import Now, Officer, Purpose, Router, Tx, role_table
 from shared.web.serving import serve
 from shared.web.uploads import UploadedFile
@@ -54,11 +53,9 @@ __all__ = [
     "UploadedFile",
     "create_app",
     "drain",
-    "failure_of",
     "fittings_of",
     "job_router",
     "openapi_text",
-    "prune_requests",
     "role_table",
     "serve",
     "set_etag",

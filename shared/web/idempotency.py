@@ -32,7 +32,6 @@ CLAIM = """insert into idempotency_request as kept (caller, key, request_hash, e
     returning true"""
 LOOK = "select request_hash, answer from idempotency_request where caller = $1 and key = $2"
 KEEP = "update idempotency_request set answer = $3 where caller = $1 and key = $2"
-PRUNE = "delete from idempotency_request where expires_at < clock_timestamp()"
 
 
 class KeyMissing(Malformed):
@@ -124,8 +123,3 @@ def _opened(fittings: Fittings, caller: str, key: str, answer: bytes) -> Respons
     if written["media_type"]:
         headers["content-type"] = written["media_type"]
     return Response(base64.b64decode(written["body"]), written["status"], headers)
-
-
-async def prune_requests(tx: Transaction) -> int:
-    """Forget answers older than their day; the worker does it now and then."""
-    return int((await tx.driver.execute(PRUNE)).rpartition(" ")[2])

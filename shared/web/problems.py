@@ -6,10 +6,7 @@ Nothing that was sent is told back and no text of the database leaves: a message
 
 from __future__ import annotations
 
-import sys
-import traceback
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -18,14 +15,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from shared.db import driver_error, is_out_of_scope, is_passing, is_unavailable
+from shared.db import driver_error, failure_of, is_out_of_scope, is_passing, is_unavailable
 from shared.errors import Busy, Conflict, FieldError, Invalid, Malformed, Missing, Problem, Refused, TooLarge
 from shared.log import get_logger
 from shared.web.wording import said
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:tuopin:problem:"
-FRAMES = 12
 TITLES = {
     400: "请求无法解析",
     401: "身份未确认",
@@ -204,30 +200,3 @@ def log_failure(problem: Problem, error: BaseException) -> None:
         return
     write = log.warning if isinstance(problem, Busy) else log.error
     write("request failed", code=problem.code, **failure_of(error))
-
-
-def failure_of(error: BaseException) -> dict[str, Any]:
-    """An exception without its texts: kinds along its causes, SQLSTATE and constraint, the innermost frames."""
-    inner = driver_error(error)
-    told: dict[str, Any] = {"errors": [type(one).__qualname__ for one in _causes(error)], "frames": _frames(error)}
-    if isinstance(inner, asyncpg.PostgresError):
-        told |= {name: getattr(inner, name, None) for name in ("sqlstate", "table_name", "constraint_name")}
-    return told
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    seen = 0
-    while error is not None and seen < FRAMES:
-        yield error
-        error, seen = error.__cause__ or error.__context__, seen + 1
-
-
-def _frames(error: BaseException) -> list[str]:
-    own = (Path(prefix).as_posix() for prefix in sys.path if prefix)
-    prefixes = sorted((prefix.rstrip("/") + "/" for prefix in own), key=len, reverse=True)
-
-    def short(file: str) -> str:
-        return next((file[len(prefix) :] for prefix in prefixes if file.startswith(prefix)), file)
-
-    frames = traceback.extract_tb(error.__traceback__)[-FRAMES:]
-    return [f"{short(frame.filename)}:{frame.lineno} {frame.name}" for frame in frames]

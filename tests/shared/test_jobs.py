@@ -356,15 +356,15 @@ async def is_running(api: AsyncEngine, job_id: UUID) -> bool:
 async def test_many_workers_do_each_job_once(probe: Probe, api: AsyncEngine, worker: AsyncEngine) -> None:
     ids = [await submit(api) for _ in range(12)]
     runners = [runner(worker) for _ in range(4)]
-    loops = [asyncio.create_task(one.run()) for one in runners]
+    stopping = asyncio.Event()
+    loops = [asyncio.create_task(one.run(stopping)) for one in runners]
 
     async def all_done() -> bool:
         states = [(await look(api, job_id)).state for job_id in ids]
         return all(state is JobState.DONE for state in states)
 
     await until(all_done)
-    for one in runners:
-        one.stop()
+    stopping.set()
     await asyncio.gather(*loops)
     assert len(await names(probe)) == 12 * CHUNKS
 
@@ -417,17 +417,16 @@ async def test_a_long_chunk_keeps_its_lease(probe: Probe, api: AsyncEngine, work
 
 
 async def test_a_graceful_stop_leaves_the_rest_to_the_next(probe: Probe, api: AsyncEngine, worker: AsyncEngine) -> None:
-    loops: list[JobRunner] = []
+    stopping = asyncio.Event()
 
     async def count_and_stop(tx: Transaction, job: Job, now: datetime, prepared: Any) -> Step:
         step = await count(tx, job, now, prepared)
         if step.done == 2:
-            loops[0].stop()
+            stopping.set()
         return step
 
     job_id = await submit(api)
-    loops.append(runner(worker, jobs(count_and_stop)))
-    await asyncio.wait_for(loops[0].run(), 10)
+    await asyncio.wait_for(runner(worker, jobs(count_and_stop)).run(stopping), 10)
     assert (await look(api, job_id)).done == 2
     assert await runner(worker).run_one() is True
     assert (await look(api, job_id)).state is JobState.DONE
@@ -451,14 +450,14 @@ async def test_a_database_that_drops_the_session_costs_a_chunk_and_no_more(
         return step
 
     job_id = await submit(api)
-    loop = runner(worker, jobs(lose_the_session))
-    task = asyncio.create_task(loop.run())
+    stopping = asyncio.Event()
+    task = asyncio.create_task(runner(worker, jobs(lose_the_session)).run(stopping))
 
     async def is_done() -> bool:
         return (await look(api, job_id)).state is JobState.DONE
 
     await until(is_done)
-    loop.stop()
+    stopping.set()
     await task
     assert dropped
     assert len(await names(probe)) == CHUNKS
@@ -478,7 +477,7 @@ async def slowly(tx, job, now, prepared):
 
 async def main():
     engine = create_engine(sys.argv[1])
-    await JobRunner(engine, jobs(slowly), lambda: NOW, lease_seconds=0.5, poll_seconds=0.05).run()
+    await JobRunner(engine, jobs(slowly), lambda: NOW, lease_seconds=0.5, poll_seconds=0.05).run(asyncio.Event())
 
 asyncio.run(main())
 """

@@ -28,7 +28,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from shared.clock import make_practice
-from shared.db import transaction
+from shared.db import Pruning, failure_of, transaction
 from shared.settings import SettingsWrong
 from shared.values import Scope, new_id
 from shared.web import (
@@ -47,12 +47,10 @@ from shared.web import (
     drain,
     fittings_of,
     openapi_text,
-    prune_requests,
     role_table,
 )
 from shared.web.envelope import AnswerBroken
 from shared.web.paging import LARGEST_PAGE
-from shared.web.problems import failure_of
 from stack.provision import Database
 from tests.shared.probe import COUNTY, OTHER_COUNTY, OTHER_VILLAGE, VILLAGE, Probe, make_probe
 from tests.shared.probe_api import Tokens, make_app, running, settings_for
@@ -574,8 +572,9 @@ async def test_answers_are_kept_sealed_for_a_day(probe: Probe, clerk: Caller, ap
             "update idempotency_request set expires_at = now() - interval '1 second' where key = $1", key
         )
     refused(await clerk("POST", "/households", json=body, key=key), 409, "conflict")
-    async with probe.engine("worker") as engine, transaction(engine, Scope.everything()) as tx:
-        assert await prune_requests(tx) >= 1
+    async with probe.engine("worker") as engine:
+        assert await Pruning(engine).prune() >= 1
+        assert await Pruning(engine).prune() == 0
     assert first.status_code == 201
 
 
