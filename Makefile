@@ -42,7 +42,7 @@ check: setup ## formatter, linter, types, import contracts, the house's rules, t
 	$(BIN) -m mypy
 	$(BIN) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 	$(BIN) -m check_jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
-	$(BIN) -m pytest -q $(wildcard tests/contracts/test_house.py) tests/stack/test_papers.py
+	$(BIN) -m pytest -q tests/contracts/test_house.py tests/stack/test_delivery.py
 
 bench: setup ## the named speeds, each as a ratio to a baseline of the same run
 	@test -f bench/__main__.py || { echo "make bench: not built in this version"; exit 1; }

@@ -6,6 +6,7 @@ Two stacks live side by side by having two homes (`TUOPIN_HOME`) and two port ba
 import contextlib
 import json
 import os
+import random
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Any
 from shared.clock import make_practice
 from shared.crypto import new_key_ring
 from stack.problems import StackProblem
+from stack.processes import port_is_free
 from stack.provision import SERVICES, make_passwords
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -132,9 +134,20 @@ def find(folder: Path | None = None) -> Home:
     return Home(folder, Ports(record["port_base"]), record["practice"])
 
 
-def open_home(folder: Path, *, practice: bool, practice_start: datetime | None = None) -> Home:
+def free_port_base() -> int:
+    """A base of which every port is free, below the range from which outgoing connections take theirs."""
+    for _ in range(200):
+        base = random.randrange(20_000, 31_000, 30)
+        if all(port_is_free(port) for port in Ports(base).all().values()):
+            return base
+    raise StackProblem("no free range of ports was found", "end some programs that listen on ports 20000 to 31000")
+
+
+def open_home(
+    folder: Path, *, practice: bool, practice_start: datetime | None = None, port_base: int | None = None
+) -> Home:
     """The home in this folder, made if missing. An ordinary home never becomes one for practice, nor the reverse."""
-    base = chosen_port_base()
+    base = port_base or chosen_port_base()
     record = _read(folder / RECORD)
     if record is None:
         return _make(folder, base or DEFAULT_PORT_BASE, practice=practice, practice_start=practice_start)

@@ -16,7 +16,7 @@ from stack import preflight
 from stack.home import PROJECT, Home
 from stack.jars import Progress
 from stack.problems import StackProblem
-from stack.processes import tail
+from stack.processes import die_with_parent, tail
 from stack.programs import kafka_of
 from stack.supervisor import holder, rotate
 
@@ -24,8 +24,11 @@ LONGEST_START_SECONDS = 150
 LONGEST_STOP_SECONDS = 90
 
 
-def start(home: Home, progress: Progress) -> dict[str, Any]:
-    """Check, start the watcher detached, wait until everything is up; answers the programs' states."""
+def start(home: Home, progress: Progress, *, dies_with_us: bool = False) -> dict[str, Any]:
+    """Check, start the watcher detached, wait until everything is up; answers the programs' states.
+
+    With `dies_with_us` the stack ends in order when the caller's process ends, however that comes about.
+    """
     preflight.check(home)
     kafka_of(home, progress)  # fetches and trains in front of the user, where it can be seen
     rotate(home.log_of("watcher"))
@@ -39,6 +42,7 @@ def start(home: Home, progress: Progress) -> dict[str, Any]:
             cwd=PROJECT,
             env={**os.environ, "TUOPIN_HOME": str(home.folder)},
             start_new_session=True,
+            preexec_fn=die_with_parent(signal.SIGTERM) if dies_with_us else None,  # noqa: PLW1509 - one prctl, no locks
         )
     return wait_until_up(home, lambda: watcher.poll() is None, progress)
 

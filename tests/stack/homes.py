@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import shutil
 import subprocess
 import sys
@@ -15,17 +14,7 @@ from typing import Any
 
 import psutil
 
-from stack.home import PROJECT, Home, Ports, find
-from stack.processes import port_is_free
-
-
-def free_base() -> int:
-    """A port base of which every port is free, below the range from which outgoing connections take theirs."""
-    for _ in range(200):
-        base = random.randrange(20_000, 31_000, 30)
-        if all(port_is_free(port) for port in Ports(base).all().values()):
-            return base
-    raise AssertionError("no free port base was found")
+from stack.home import PROJECT, Home, find, free_port_base
 
 
 @contextmanager
@@ -77,7 +66,7 @@ class Stack:
 def a_stack(*arguments: str) -> Iterator[Stack]:
     """A whole stack, up; gone at the end whatever happened."""
     with reachable_folder() as folder:
-        stack = Stack(folder / "home", free_base())
+        stack = Stack(folder / "home", free_port_base())
         try:
             stack.tuopin("up", *arguments)
             yield stack

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from stack import preflight
-from stack.home import PROJECT, Ports, forget, open_home
+from stack.home import PROJECT, Ports, forget, free_port_base, open_home
 from stack.problems import StackProblem
 from stack.processes import free_ports, port_answers
-from tests.stack.homes import free_base, reachable_folder
+from tests.stack.homes import reachable_folder
 
 CLOSED = "http://127.0.0.1:9"  # the discard port: nobody listens
 
@@ -64,7 +64,7 @@ def test_a_full_disk_is_told_with_what_is_missing(tmp_path: Path) -> None:
 
 def test_a_taken_port_is_named_before_anything_starts() -> None:
     with reachable_folder() as folder, socket.socket() as other:
-        base = free_base()
+        base = free_port_base()
         other.bind(("127.0.0.1", Ports(base).kafka))
         other.listen()
         done = tuopin("up", TUOPIN_HOME=str(folder / "home"), TUOPIN_PORT_BASE=str(base))
@@ -81,7 +81,7 @@ def test_a_folder_that_nobody_may_enter_is_named_and_left_as_it_is(tmp_path: Pat
     """As root the database runs as `nobody`; as an ordinary user there is nothing to reach."""
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o700)
-    done = tuopin("up", TUOPIN_HOME=str(locked / "home"), TUOPIN_PORT_BASE=str(free_base()))
+    done = tuopin("up", TUOPIN_HOME=str(locked / "home"), TUOPIN_PORT_BASE=str(free_port_base()))
     if os.geteuid() == 0:
         assert_plain(done, "cannot be entered by `nobody`", "chmod o+x")
     else:
@@ -92,7 +92,7 @@ def test_a_folder_that_nobody_may_enter_is_named_and_left_as_it_is(tmp_path: Pat
 
 def test_a_folder_that_is_no_stack_is_not_taken_over(tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("mine")
-    assert_plain(tuopin("up", TUOPIN_HOME=str(tmp_path), TUOPIN_PORT_BASE=str(free_base())), "is no stack's home")
+    assert_plain(tuopin("up", TUOPIN_HOME=str(tmp_path), TUOPIN_PORT_BASE=str(free_port_base())), "is no stack's home")
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
 
 
