@@ -16,7 +16,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared import bus
-from shared.db import transaction
+from shared.db import Transaction, transaction
 from shared.hearing import effects, positions
 from shared.hearing.effects import Outcome
 from shared.hearing.failures import is_transient, reason
@@ -44,6 +44,7 @@ BATCH = Histogram("tuopin_hearing_batch_seconds", "Applying one batch", _BY, reg
 MAX_RECORDS = 500
 POLL_MS = 200
 LOOK_SECONDS = 1.0
+PRUNE_SECONDS = 3600.0
 FENCED_LIMIT = 5
 FIGHT_LIMIT = 8  # partitions given out again within three heartbeats, so many times in a row
 PARKED_ROWS = (
@@ -77,6 +78,7 @@ class Consumer:
         self._partitions = {topic.name: topic.partitions for topic in ears.catalogue}
         self._expected: dict[Place, int | None] = {}
         self._looked = 0.0
+        self._pruned = -math.inf
         self._fenced = 0
         self._fight = Fight(self._times.heartbeat_ms / 1000)
         self.backoff = backoff or Backoff(0.2, 30.0)
@@ -138,6 +140,7 @@ class Consumer:
         """Partitions were given out anew: each is checked against the database before anything of it is applied."""
         self._expected.clear()
         self._fight.given_out()
+        self.is_ready = True  # also with no partition at all: there may be more members than partitions
         REBALANCES.labels(self.name).inc()
 
     async def _settle(self, client: AIOKafkaConsumer, polled: dict[TopicPartition, list[Any]]) -> None:
@@ -153,7 +156,6 @@ class Consumer:
             polled.pop(part, None)
             await _seek(client, part, position)
         self._expected.update(dict.fromkeys(committed))
-        self.is_ready = True
 
     async def _step_back(
         self,
@@ -216,12 +218,18 @@ class Consumer:
         self._looked = time.monotonic()
         async with transaction(self._engine, Scope.everything(), caller=self.name) as tx:
             rows, asked = await tx.driver.fetchrow(PARKED_ROWS, self.name)
+            await self._prune(tx)
         PARKED.labels(self.name).set(rows)
+        BLOCKED.labels(self.name).set(0)
         self.backoff.succeeded()
         if asked:
             places = list(self._expected)
             self._count(await effects.replay(self._engine, self._ears, places, self._partitions))
             self._looked = 0.0  # a long queue goes on at once
+
+    async def _prune(self, tx: Transaction) -> None:
+        if time.monotonic() - self._pruned > PRUNE_SECONDS and await effects.prune(tx, self.name) == 0:
+            self._pruned = time.monotonic()
 
     def _measure(self, client: AIOKafkaConsumer) -> None:
         ends = {part: client.highwater(part) for part in client.assignment()}

@@ -31,6 +31,11 @@ INBOX = """
 insert into inbox (consumer, event_id) select $1, id from unnest($2::uuid[]) as one(id) order by id
 on conflict do nothing returning event_id
 """
+PRUNE = """
+delete from inbox where ctid = any(array(
+    select ctid from inbox where consumer = $1 and heard_at < clock_timestamp() - $2 * interval '1 day' limit 10000))
+"""
+INBOX_DAYS = 60  # twice as long as events are kept on the broker: no older one can come again
 KNOWN = "select event_id from inbox where consumer = $1 and event_id = any($2::uuid[])"
 
 
@@ -147,9 +152,10 @@ async def _together(tx: Transaction, ears: Ears, batch: _Sorted, partitions: Map
     aside, known = await _not_known(tx, ears, aside)
     fresh = await _fresh(tx, ears, free)
     await parked.park(tx, ears.name, aside)
+    has_marks = await republication.note(tx, ears, batch.heard, batch.marks)
     for model, stage in stages(fresh):
         await ears.hears[model](tx, stage)
-    if await republication.note(tx, ears, batch.heard, batch.marks):
+    if has_marks:
         await republication.finish(tx, ears, partitions)
     duplicates = batch.duplicates + known + len(free) - len(fresh)
     return Outcome(len(fresh), duplicates, batch.ignored, Tally(one.reason for one in aside))
@@ -192,6 +198,7 @@ def stages(heard: Sequence[Heard[Any]]) -> list[tuple[type[Any], list[Heard[Any]
 
 async def _one_by_one(tx: Transaction, ears: Ears, batch: _Sorted, partitions: Mapping[str, int]) -> Outcome:
     outcome = Outcome(duplicates=batch.duplicates, ignored=batch.ignored)
+    has_marks = await republication.note(tx, ears, batch.heard, batch.marks)
     blocked = await _blocked(tx, ears, batch)
     for one in batch.order:
         event = not ears.is_state(one.record.topic)
@@ -213,7 +220,7 @@ async def _one_by_one(tx: Transaction, ears: Ears, batch: _Sorted, partitions: M
         outcome.parked[aside.reason] += 1
         if event and one.record.key is not None:
             blocked.add(queue)
-    if await republication.note(tx, ears, batch.heard, batch.marks):
+    if has_marks:
         await _finish_safely(tx, ears, partitions)
     return outcome
 
@@ -244,6 +251,12 @@ async def _finish_safely(tx: Transaction, ears: Ears, partitions: Mapping[str, i
         if is_transient(error):
             raise
         log.error("withdrawal failed", consumer=ears.name, reason=reason(error))
+
+
+async def prune(tx: Transaction, consumer: str) -> int:
+    """Forget ids that cannot come again, some at a time."""
+    status = await tx.driver.execute(PRUNE, consumer, INBOX_DAYS)
+    return int(status.rpartition(" ")[2])
 
 
 # --- replay ----------------------------------------------------------------------------------------------------------

@@ -11,13 +11,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shared.bus import Republished
-from shared.db import Transaction
+from shared.db import Transaction, lock
 from shared.hearing.heard import Ears, Heard, Record, Withdrawal
 from shared.log import get_logger
 
 log = get_logger(__name__)
 
 ENDS = "select topic, epoch, partition, done from republished_end where consumer = $1 and topic = any($2::text[])"
+ANY_OPEN = "select exists (select from republished_end where consumer = $1 and not done)"
 END = """
 insert into republished_end (consumer, topic, epoch, partition) values ($1, $2, $3, $4) on conflict do nothing
 """
@@ -57,10 +58,13 @@ class _Ends:
 async def note(
     tx: Transaction, ears: Ears, heard: Sequence[Heard[Any]], marks: Sequence[tuple[Republished, Record]]
 ) -> bool:
-    """Note ids and marks of a batch; whether a mark was among them."""
+    """Note ids and marks of a batch, before it is applied; whether a mark was among them."""
     topics = [topic for topic in ears.withdraws if _speaks(topic, heard, marks)]
     if not topics:
         return False
+    if marks or any(one.epoch is not None for one in heard) or await tx.driver.fetchval(ANY_OPEN, ears.name):
+        # Members of a group hear marks of different partitions at once: without a lock neither would see the other's.
+        await lock(tx, f"republication:{ears.name}")
     ends = _Ends(await tx.driver.fetch(ENDS, ears.name, topics))
     said: list[tuple[Record, Heard[Any] | Republished]] = [(one.record, one) for one in heard]
     said += [(record, mark) for mark, record in marks]

@@ -216,6 +216,21 @@ async def test_what_follows_from_a_fact_leaves_in_the_same_transaction_with_its_
     assert await side.rows("select key, traceparent from outbox") == [(str(ONE), trace)]
 
 
+async def test_the_inbox_forgets_what_cannot_come_again(listener: Listener, language: Language) -> None:
+    await listener.publish(step(language, ONE, 1), step(language, ONE, 2))
+    async with running(listener.consumer):
+        await listener.heard_all()
+    await listener.side.run(
+        "update inbox set heard_at = heard_at - interval '61 days' where event_id = (select event_id from inbox limit 1)"
+    )
+    async with running(listener.again()):
+
+        async def one_left() -> bool:
+            return await listener.side.number("select count(*) from inbox") == 1
+
+        await until(one_left, "the old id is forgotten, the young one kept")
+
+
 # --- poison ----------------------------------------------------------------------------------------------------------
 
 
