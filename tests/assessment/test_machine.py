@@ -18,7 +18,7 @@ from uuid import UUID
 
 import pytest
 
-from services.assessment.domain.cases import SYSTEM_ACTOR, Actor, Case, Judged, Standing, StepTaken
+from services.assessment.domain.cases import SYSTEM_ACTOR, Actor, Case, CitedJudgement, Standing, StepTaken
 from services.assessment.domain.machine import Door, Procedure, Step, StepUnknown, Way, read_evidence, start, take
 from services.assessment.domain.publicity import (
     Publicity,
@@ -74,7 +74,7 @@ class World:
     case: Case
     publicity: Publicity | None = None
     objections_open: int = 0
-    latest: Judged = field(default_factory=lambda: Judged(new_id(), 1, "met"))
+    latest: CitedJudgement = field(default_factory=lambda: CitedJudgement(new_id(), 1, "met"))
     day: int = 0
 
     @property
@@ -83,7 +83,7 @@ class World:
 
 
 def first_world(procedure: Procedure) -> World:
-    judged = Judged(new_id(), 1, "met")
+    judged = CitedJudgement(new_id(), 1, "met")
     case, _ = start(procedure, new_id(), new_id(), VILLAGE, judged, CLERK, moment(0))
     return World(case, latest=judged)
 
@@ -209,7 +209,7 @@ def close(finding: str, by: Actor) -> Move:
 
 
 def judged_again(verdict: str) -> Move:
-    return lambda procedure, world: replace(world, latest=Judged(new_id(), 2, verdict))
+    return lambda procedure, world: replace(world, latest=CitedJudgement(new_id(), 2, verdict))
 
 
 def next_day(procedure: Procedure, world: World) -> World:
@@ -217,7 +217,7 @@ def next_day(procedure: Procedure, world: World) -> World:
 
 
 def mark(procedure: Procedure, world: World) -> World:
-    return step_in(procedure, world, Door.REGISTER, "mark", SYSTEM_ACTOR, household_version=3)
+    return step_in(procedure, world, Door.REGISTER, "mark", SYSTEM_ACTOR, household_version="3")
 
 
 # ---- the model: what the law says, in facts ----

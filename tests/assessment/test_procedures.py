@@ -12,7 +12,7 @@ import pytest
 from services.assessment.domain.cases import (
     Actor,
     Case,
-    Judged,
+    CitedJudgement,
     Objection,
     ObjectionClosed,
     ObjectionMisdated,
@@ -81,7 +81,7 @@ NUMBERS = {
 
 
 def make_case(verdict: str = "met", at: datetime = NOON) -> tuple[Case, list[Fact]]:
-    return start(EXIT, new_id(), new_id(), VILLAGE, Judged(new_id(), 7, verdict), CLERK, at)
+    return start(EXIT, new_id(), new_id(), VILLAGE, CitedJudgement(new_id(), 7, verdict), CLERK, at)
 
 
 def act(

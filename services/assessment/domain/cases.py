@@ -13,7 +13,7 @@ from typing import Literal
 from uuid import UUID
 
 from services.assessment.domain.publicity import Publicity
-from shared.errors import Conflict, Invalid
+from shared.errors import Conflict, Invalid, Missing
 from shared.events.assessment import CaseAdvanced, CaseDecided, CaseKind, CaseOpened, CaseReturned
 from shared.parameters import Parameter
 from shared.values import DivisionCode, Scope
@@ -41,6 +41,42 @@ class CaseAlreadyOpen(Conflict):
     en = "This household already has an open case of this kind: {case}"
     hint_zh = "请在原案件上继续办理"
     hint_en = "Go on with that case"
+
+
+class CaseMissing(Missing):
+    """无此案件."""
+
+    code = "case.missing"
+    zh = "没有案件 {case}"
+    en = "There is no case {case}"
+
+
+class HouseholdNotJudged(Conflict):
+    """尚无研判: nothing is known of this household here."""
+
+    code = "case.not_judged"
+    zh = "该户 {household} 没有研判，或不在您的管辖范围内"
+    en = "Household {household} has not been judged, or lies outside your scope"
+    hint_zh = "请核对户标识；新登记的户须等待研判"
+    hint_en = "Check the id; a household just recorded is judged within moments"
+
+
+class HouseholdElsewhere(Conflict):
+    """户不在本村: the household belongs to another village, or is no longer of the kind that the procedure is for."""
+
+    code = "case.household_elsewhere"
+    zh = "该户现属 {village}（{statuses}），不符合本程序的对象"
+    en = "The household now belongs to {village} ({statuses}) and is not one that this procedure is for"
+    hint_zh = "请核对该户所在村和现有身份"
+    hint_en = "Check the village and the present status of the household"
+
+
+class ObjectionMissing(Missing):
+    """无此异议."""
+
+    code = "objection.missing"
+    zh = "没有异议 {objection}"
+    en = "There is no objection {objection}"
 
 
 class ObjectionMisdated(Invalid):
@@ -108,7 +144,7 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class CitedJudgement:
     """研判引用: the judgement that a case was opened on, or the newest one; its id is enough to explain it later."""
 
     id: UUID
@@ -124,7 +160,7 @@ class Case:
     kind: CaseKind
     household: UUID
     village: DivisionCode
-    judged: Judged
+    judged: CitedJudgement
     state: str
     opened_on: date
     opened_by: str
@@ -188,10 +224,26 @@ def close_objection(objection: Objection, finding: Finding, text: str, by: Actor
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """办理依据: all that a guard may look at besides the case: loaded under lock, handed over, never fetched."""
+class ShownHousehold:
+    """公示所需户信息: what a list may show of a household, as registry last told it."""
 
-    latest: Judged
+    id: UUID
+    number: str
+    village: DivisionCode
+    group: str | None
+    masked_head: str
+    headcount: int
+    statuses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """办理依据: all that a guard may look at besides the case: loaded under lock, handed over, never fetched.
+
+    `latest` is None where the household's newest judgement cannot be seen (it moved out of the caller's divisions).
+    """
+
+    latest: CitedJudgement | None
     publicity: Publicity | None = None
     objections_open: int = 0
     numbers: Mapping[str, Parameter] = field(default_factory=dict)

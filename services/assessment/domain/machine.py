@@ -17,9 +17,9 @@ from uuid import UUID
 from services.assessment.domain.cases import (
     Actor,
     Case,
+    CitedJudgement,
     Decision,
     Evidence,
-    Judged,
     Outcome,
     Standing,
     StepTaken,
@@ -68,6 +68,16 @@ class StepNotYours(Refused):
     en = "'{step_en}' is for: {who_en}"
     hint_zh = "请交由有权人员办理"
     hint_en = "Hand it to somebody who may take it"
+
+
+class NumberMissing(Conflict):
+    """参数缺失: a step needs a dated number that nobody has entered for this place and day."""
+
+    code = "step.number_missing"
+    zh = "办理“{step}”所需的参数 {key} 没有有效取值"
+    en = "'{step_en}' needs parameter {key}, and none is in force"
+    hint_zh = "请先录入带依据的参数"
+    hint_en = "Enter the parameter with its legal basis first"
 
 
 class EvidenceWrong(Invalid):
@@ -199,6 +209,8 @@ class Procedure:
     en: str
     basis: str
     pack: str
+    subject_status: str
+    publicity_days: str
     start: str
     states: tuple[State, ...]
     steps: tuple[Step, ...]
@@ -252,7 +264,7 @@ def start(
     case_id: UUID,
     household: UUID,
     village: DivisionCode,
-    judged: Judged,
+    judged: CitedJudgement,
     by: Actor,
     at: datetime,
 ) -> tuple[Case, list[Fact]]:
@@ -292,11 +304,11 @@ def take(
     """办理一个环节: turn, right, guards, then the first way that holds. The only road from state to state."""
     _in_turn(procedure, step, case)
     _allowed(step, case, by)
+    used = tuple(_number(step, key, standing) for key in step.numbers)
     attempt = Attempt(case, evidence, by, today(at), standing)
     for guard in step.guards:
         guard.check(attempt)
     way = next(way for way in step.ways if way.when is None or way.when(attempt))
-    used = tuple(standing.numbers[key] for key in step.numbers)
     moved = _moved(case, step, way, attempt, at, used, remark)
     if way.decides is not None:
         assert decision_id is not None, "the verb that decides brings the decision's id"
@@ -308,6 +320,12 @@ def _in_turn(procedure: Procedure, step: Step, case: Case) -> None:
     if case.state not in step.froms:
         state = procedure.state(case.state)
         raise StepOutOfTurn(state=state.zh, state_en=state.en, step=step.zh, step_en=step.en)
+
+
+def _number(step: Step, key: str, standing: Standing) -> Parameter:
+    if key not in standing.numbers:
+        raise NumberMissing(step=step.zh, step_en=step.en, key=key)
+    return standing.numbers[key]
 
 
 def _allowed(step: Step, case: Case, by: Actor) -> None:

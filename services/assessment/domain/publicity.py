@@ -13,7 +13,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from shared.clock import today
-from shared.errors import Conflict, Invalid
+from shared.errors import Conflict, Invalid, Missing
 from shared.events.assessment import CaseKind, PublicityEnded, PublicityOpened
 from shared.events.assessment import PublicityItem as ItemOnTheWire
 from shared.values import DivisionCode, Period
@@ -29,14 +29,12 @@ class PublicityEmpty(Invalid):
     hint_en = "Choose at least one case to which its household has agreed"
 
 
-class PublicityStrange(Invalid):
-    """名单不属本村: an item of another village."""
+class PublicityMissing(Missing):
+    """无此公示."""
 
-    code = "publicity.other_village"
-    zh = "案件 {case} 不属于公示村 {village}"
-    en = "Case {case} does not belong to village {village}"
-    hint_zh = "公示按村进行，请只选择本村案件"
-    hint_en = "A list is hung village by village; choose cases of this village alone"
+    code = "publicity.missing"
+    zh = "没有公示 {publicity}"
+    en = "There is no publicity {publicity}"
 
 
 class PublicityNotPosted(Conflict):

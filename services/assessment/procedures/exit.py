@@ -11,6 +11,7 @@ from __future__ import annotations
 from datetime import date
 from fractions import Fraction
 
+from services.assessment.domain.cases import CitedJudgement, HouseholdNotJudged
 from services.assessment.domain.machine import Attempt, Door, Entry, EntryKind, Guard, Procedure, State, Step, Way
 from services.assessment.domain.publicity import PublicityState
 from shared.errors import Conflict, FieldError, Invalid, Refused
@@ -101,7 +102,7 @@ class ApproverTookPart(Refused):
     hint_en = "Let an approver decide who took no part in it"
 
 
-class PublicityMissing(Conflict):
+class PublicityUnfinished(Conflict):
     """公示不符: the list that ended is not the one this case hangs on, or it was withdrawn."""
 
     code = "case.publicity"
@@ -159,13 +160,13 @@ def _two_people(attempt: Attempt) -> None:
 def _on_its_list(attempt: Attempt) -> None:
     hung = attempt.standing.publicity
     if hung is None or attempt.case.id not in {item.case for item in hung.items}:
-        raise PublicityMissing()
+        raise PublicityUnfinished()
 
 
 def _its_list_ended(attempt: Attempt) -> None:
     hung = attempt.standing.publicity
     if hung is None or hung.id != attempt.case.publicity or hung.state is not PublicityState.ENDED:
-        raise PublicityMissing()
+        raise PublicityUnfinished()
 
 
 def _no_objection_open(attempt: Attempt) -> None:
@@ -173,14 +174,20 @@ def _no_objection_open(attempt: Attempt) -> None:
         raise ObjectionStillOpen(count=attempt.standing.objections_open)
 
 
+def _newest(attempt: Attempt) -> CitedJudgement:
+    if attempt.standing.latest is None:
+        raise HouseholdNotJudged(household=attempt.case.household)
+    return attempt.standing.latest
+
+
 def _newest_judgement_stands(attempt: Attempt) -> None:
-    latest = attempt.standing.latest
+    latest = _newest(attempt)
     if latest.verdict != "met" and str(latest.id) not in attempt.case.explained:
         raise NewerJudgementFails(judgement=latest.id, verdict=latest.verdict)
 
 
 def _explains_the_newest(attempt: Attempt) -> None:
-    latest = attempt.standing.latest
+    latest = _newest(attempt)
     if latest.verdict == "met" or attempt.text("judgement") != str(latest.id):
         raise NothingToExplain(judgement=latest.id, verdict=latest.verdict)
 
@@ -395,7 +402,7 @@ STEPS = (
         froms=("approved",),
         ways=(Way("marked"),),
         door=Door.REGISTER,
-        entries=(Entry("household_version", EntryKind.COUNT, "户信息版本", "version of the household"),),
+        entries=(Entry("household_version", EntryKind.TEXT, "户信息版本", "version of the household", longest=20),),
     ),
 )
 
@@ -405,6 +412,8 @@ EXIT = Procedure(
     en="household exit",
     basis="关于建立贫困退出机制的意见（厅字〔2016〕16号）；中华人民共和国村民委员会组织法第二十六条",
     pack="exit",
+    subject_status="poor",
+    publicity_days=PUBLICITY_DAYS,
     start="listed",
     states=STATES,
     steps=STEPS,

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from services.assessment.domain.cases import Case, Decision, Judged, StepTaken
+from services.assessment.domain.cases import Case, CitedJudgement, Decision, StepTaken
 from services.assessment.tables.cases import case_file, case_step
 from shared.db import Transaction
 from shared.parameters import Parameter
@@ -26,7 +26,9 @@ async def create_cases(tx: Transaction, cases: Sequence[Case]) -> None:
         await _add_steps(tx, cases, after={case.id: 0 for case in cases})
 
 
-async def open_cases_of(tx: Transaction, kind: str, households: Iterable[UUID], open_states: Sequence[str]) -> dict[UUID, UUID]:
+async def open_cases_of(
+    tx: Transaction, kind: str, households: Iterable[UUID], open_states: Sequence[str]
+) -> dict[UUID, UUID]:
     """The open case of each household that has one."""
     statement = sa.select(case_file.c.household, case_file.c.id).where(
         case_file.c.kind == kind, case_file.c.household.in_(list(households)), case_file.c.state.in_(open_states)
@@ -61,11 +63,10 @@ async def save_cases(tx: Transaction, before: Mapping[UUID, Case], after: Sequen
     """Keep what changed of locked cases, and the steps that were added."""
     if not after:
         return
-    key = sa.bindparam("b_id"), sa.bindparam("b_version")
     columns = [name for name in _row(after[0]) if name != "id"]
     statement = (
         sa.update(case_file)
-        .where(case_file.c.id == key[0], case_file.c.version == key[1])
+        .where(case_file.c.id == sa.bindparam("b_id"), case_file.c.version == sa.bindparam("b_version"))
         .values({name: sa.bindparam(f"b_new_{name}") for name in columns})
     )
     rows = [
@@ -143,7 +144,7 @@ def _case(row: sa.Row[Any], trail: tuple[StepTaken, ...]) -> Case:
         kind=row.kind,
         household=row.household,
         village=DivisionCode(row.division),
-        judged=Judged(row.judgement, row.judged_version, row.verdict),
+        judged=CitedJudgement(row.judgement, row.judged_version, row.verdict),
         state=row.state,
         opened_on=row.opened_on,
         opened_by=row.opened_by,

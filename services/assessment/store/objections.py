@@ -13,6 +13,8 @@ from services.assessment.tables.cases import objection
 from shared.db import Transaction
 from shared.values import DivisionCode
 
+FINDING = ("finding", "finding_text", "closed_by", "closed_at")
+
 
 async def create_objection(tx: Transaction, received: Objection) -> None:
     """Keep a new one."""
@@ -28,7 +30,8 @@ async def load_objection(tx: Transaction, objection_id: UUID) -> Objection | Non
 async def save_objection(tx: Transaction, closed: Objection) -> None:
     """Keep its finding; once."""
     same = objection.c.id == closed.id, objection.c.closed_at.is_(None)
-    saved = await tx.core.execute(sa.update(objection).where(*same).values(_row(closed)))
+    finding = {name: value for name, value in _row(closed).items() if name in FINDING}
+    saved = await tx.core.execute(sa.update(objection).where(*same).values(finding))
     assert saved.rowcount == 1, "its case was locked when it was loaded"
 
 

@@ -1,6 +1,7 @@
 """Which columns there are: SQLAlchemy Core tables, a file a noun, each column with its Chinese term as comment."""
 
 from services.assessment.tables.base import metadata, plumbing
+from services.assessment.tables.cases import case_file, case_step, objection, publicity, publicity_item
 from services.assessment.tables.heard import circumstance, division, household, subject
 from services.assessment.tables.judgements import (
     finding,
@@ -13,6 +14,8 @@ from services.assessment.tables.judgements import (
 )
 
 __all__ = [
+    "case_file",
+    "case_step",
     "circumstance",
     "division",
     "finding",
@@ -20,10 +23,13 @@ __all__ = [
     "judgement",
     "metadata",
     "numbers",
+    "objection",
     "pack",
     "parameter",
     "parameter_proposal",
     "plumbing",
+    "publicity",
+    "publicity_item",
     "run",
     "subject",
 ]

@@ -1,11 +1,11 @@
-"""案卷, its steps, 公示 and 异议. Steps are only ever added; the one open case of a household is held by the database."""
+"""案卷, its steps, 公示 and 异议. Steps are only ever added; one open case a household is held by the database."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
-from services.assessment.tables.ground import MOMENT, metadata
+from services.assessment.tables.base import MOMENT, metadata
 
 case_file = sa.Table(
     "case_file",
@@ -93,7 +93,9 @@ publicity = sa.Table(
     sa.Column("withdrawn_why", sa.Text, comment="撤回原因"),
     sa.Column("version", sa.BigInteger, nullable=False, comment="版本"),
     sa.CheckConstraint("state in ('opened', 'posted', 'ended', 'withdrawn')", name="publicity_state"),
-    sa.CheckConstraint("num_nonnulls(notice, posted_at, first_day, last_day, content_hash) in (0, 5)", name="publicity_posted"),
+    sa.CheckConstraint(
+        "num_nonnulls(notice, posted_at, first_day, last_day, content_hash) in (0, 5)", name="publicity_posted"
+    ),
     sa.CheckConstraint("state not in ('posted', 'ended') or posted_at is not null", name="publicity_hung"),
     sa.CheckConstraint("state <> 'ended' or ended_on > last_day", name="publicity_days"),
     sa.CheckConstraint("(state in ('ended', 'withdrawn')) = (ended_on is not null)", name="publicity_over"),

@@ -1,0 +1,252 @@
+"""What can be done with cases: open them, take their steps one by one or in bulk, mark them.
+
+In bulk each case has a result of its own: one that is refused changes nothing of the others. A refusal is decided
+before anything of that case is written, so no savepoint is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from services.assessment.domain.cases import (
+    SYSTEM_ACTOR,
+    Actor,
+    Case,
+    CaseAlreadyOpen,
+    CaseMissing,
+    CitedJudgement,
+    HouseholdElsewhere,
+    HouseholdNotJudged,
+    ShownHousehold,
+    Standing,
+    decided,
+)
+from services.assessment.domain.machine import Door, Procedure, Step, read_evidence, start, take
+from services.assessment.procedures import PROCEDURES
+from services.assessment.store import cases as store
+from services.assessment.store import objections, publicity, standing
+from shared.clock import today
+from shared.db import Transaction, lock
+from shared.errors import Problem, Stale
+from shared.events import Fact
+from shared.events.registry import HouseholdRecorded
+from shared.hearing import Heard
+from shared.outbox import Said, announce_many
+from shared.parameters import Parameter
+from shared.values import DivisionCode, new_id
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """办理结果 of one of many: the case as it now stands, or why it was refused."""
+
+    subject: UUID
+    case: Case | None = None
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """批量办理中的一件: which case, what is recorded of it beside what is common, and the version that was seen."""
+
+    case: UUID
+    evidence: Mapping[str, object] = field(default_factory=dict)
+    version: int | None = None
+
+
+async def open_cases(
+    tx: Transaction, by: Actor, kind: str, village: DivisionCode, households: Sequence[UUID], at: datetime
+) -> list[Outcome]:
+    """立案 for households that people chose; each on its newest judgement, which must say met."""
+    procedure = PROCEDURES[kind]
+    await lock(tx, f"cases of {village}")
+    already = await store.open_cases_of(tx, kind, households, procedure.open_states())
+    newest = await standing.newest_judgements(tx, households, procedure.pack)
+    shown = await standing.shown_households(tx, households, today(at))
+    opener = _Opener(procedure, village, by, at, already, newest, shown)
+    outcomes = [opener.open(household) for household in dict.fromkeys(households)]
+    await store.create_cases(tx, [one.case for one in outcomes if one.case is not None])
+    await announce_many(tx, opener.said, at=at)
+    return outcomes
+
+
+@dataclass
+class _Opener:
+    """Decides of each household whether a case is opened, and keeps what is to be said."""
+
+    procedure: Procedure
+    village: DivisionCode
+    by: Actor
+    at: datetime
+    already: Mapping[UUID, UUID]
+    newest: Mapping[UUID, CitedJudgement]
+    shown: Mapping[UUID, ShownHousehold]
+    said: list[Said] = field(default_factory=list)
+
+    def open(self, household: UUID) -> Outcome:
+        try:
+            case, facts = self._opened(household)
+        except Problem as problem:
+            return Outcome(household, problem=problem)
+        self.said += [Said(case.id, fact) for fact in facts]
+        return Outcome(household, case)
+
+    def _opened(self, household: UUID) -> tuple[Case, list[Fact]]:
+        if household in self.already:
+            raise CaseAlreadyOpen(case=self.already[household])
+        shown, newest = self.shown.get(household), self.newest.get(household)
+        if shown is None or newest is None:
+            raise HouseholdNotJudged(household=household)
+        refuse_strangers(self.procedure, shown, self.village)
+        return start(self.procedure, new_id(), household, self.village, newest, self.by, self.at)
+
+
+def refuse_strangers(procedure: Procedure, shown: ShownHousehold, village: DivisionCode) -> None:
+    """A procedure is for households of its village that now have the status it ends."""
+    if shown.village != village or procedure.subject_status not in shown.statuses:
+        raise HouseholdElsewhere(village=shown.village, statuses="、".join(shown.statuses) or "—")
+
+
+async def take_step(
+    tx: Transaction,
+    by: Actor,
+    case_id: UUID,
+    step: str,
+    evidence: Mapping[str, object],
+    at: datetime,
+    remark: str = "",
+    version: int | None = None,
+) -> Case:
+    """One step of one case; refused as a whole."""
+    [outcome] = await take_steps(tx, by, step, [Asked(case_id, evidence, version)], {}, at, remark)
+    if outcome.problem is not None:
+        raise outcome.problem
+    assert outcome.case is not None, "without a problem there is a case"
+    return outcome.case
+
+
+async def take_steps(
+    tx: Transaction,
+    by: Actor,
+    step: str,
+    asked: Sequence[Asked],
+    common: Mapping[str, object],
+    at: datetime,
+    remark: str = "",
+) -> list[Outcome]:
+    """The same step of many cases, each with its own result, in the order asked."""
+    cases = await store.lock_cases(tx, {one.case for one in asked})
+    standings = await standings_of(tx, cases.values(), at)
+    taker = Taker(by, at, cases, standings, remark)
+    outcomes = [taker.take(one, Door.CASE, step, common) for one in asked]
+    await taker.save(tx)
+    return outcomes
+
+
+async def standings_of(tx: Transaction, cases: Iterable[Case], at: datetime) -> dict[UUID, Standing]:
+    """All that guards may look at, loaded set-wise after the cases were locked."""
+    listed = list(cases)
+    newest: dict[UUID, CitedJudgement] = {}
+    for kind, procedure in PROCEDURES.items():
+        wanted = [case.household for case in listed if case.kind == kind]
+        newest |= await standing.newest_judgements(tx, wanted, procedure.pack)
+    lists = await publicity.load_publicities(tx, {case.publicity for case in listed if case.publicity is not None})
+    still_open = await objections.count_open(tx, [case.id for case in listed])
+    numbers = await _numbers(tx, listed, at)
+    return {
+        case.id: Standing(
+            latest=newest.get(case.household),
+            publicity=lists.get(case.publicity) if case.publicity else None,
+            objections_open=still_open.get(case.id, 0),
+            numbers=numbers[case.village],
+        )
+        for case in listed
+    }
+
+
+async def _numbers(tx: Transaction, cases: Collection[Case], at: datetime) -> dict[DivisionCode, dict[str, Parameter]]:
+    """The dated numbers of the procedures, as they hold in each village on that day."""
+    keys = {key for case in cases for step in PROCEDURES[case.kind].steps for key in step.numbers}
+    dated = await standing.parameters_of(tx, keys)
+    found: dict[DivisionCode, dict[str, Parameter]] = {}
+    for village in {case.village for case in cases}:
+        held = {key: dated.find(key, village, today(at)) for key in keys}
+        found[village] = {key: number for key, number in held.items() if number is not None}
+    return found
+
+
+@dataclass
+class Taker:
+    """Takes steps of locked cases in memory, and keeps what is to be saved and said."""
+
+    by: Actor
+    at: datetime
+    before: Mapping[UUID, Case]
+    standings: Mapping[UUID, Standing]
+    remark: str = ""
+    after: dict[UUID, Case] = field(default_factory=dict)
+    said: list[Said] = field(default_factory=list)
+
+    def take(self, asked: Asked, door: Door, step: str, common: Mapping[str, object]) -> Outcome:
+        """One case; its refusal is its result."""
+        try:
+            return Outcome(asked.case, self.taken(asked, door, step, common))
+        except Problem as problem:
+            return Outcome(asked.case, problem=problem)
+
+    def taken(self, asked: Asked, door: Door, step: str, common: Mapping[str, object], by: Actor | None = None) -> Case:
+        """One case, or its refusal raised."""
+        case = self.after.get(asked.case) or self.before.get(asked.case)
+        if case is None:
+            raise CaseMissing(case=asked.case)
+        if asked.version is not None and asked.version != case.version:
+            raise Stale()
+        procedure = PROCEDURES[case.kind]
+        declared = procedure.step(step, door)
+        return self._advanced(procedure, declared, case, {**common, **asked.evidence}, by or self.by)
+
+    def _advanced(self, procedure: Procedure, step: Step, case: Case, given: Mapping[str, object], by: Actor) -> Case:
+        evidence = read_evidence(step, given)
+        moved, facts = take(
+            procedure,
+            step,
+            case,
+            evidence,
+            by,
+            self.at,
+            self.standings[case.id],
+            decision_id=new_id(),
+            remark=self.remark,
+        )
+        self.after[moved.id] = moved
+        self.said += [Said(moved.id, fact) for fact in facts]
+        return moved
+
+    async def save(self, tx: Transaction) -> None:
+        """Keep and say what was taken."""
+        await store.save_cases(tx, self.before, list(self.after.values()))
+        await announce_many(tx, self.said, at=self.at)
+
+
+async def mark_decided(tx: Transaction, heard: Sequence[Heard[HouseholdRecorded]]) -> None:
+    """系统标注: the decision's id came back with the household, so the register has applied it."""
+    versions = {decision: one for one in heard for decision in one.fact.decisions}
+    if not versions:
+        return
+    cases = await store.lock_cases_decided(tx, versions, "approved")
+    for case in cases:
+        assert case.decision is not None, "an approved case has its decision"
+        told = versions[case.decision.id]
+        taker = Taker(SYSTEM_ACTOR, told.said_at, {case.id: case}, {case.id: Standing(None)})
+        given = {"household_version": str(told.fact.version)}
+        taker.taken(Asked(case.id, given), Door.REGISTER, "mark", {})
+        await taker.save(tx)
+
+
+async def cases_again(tx: Transaction, epoch: int) -> AsyncIterator[list[Said]]:
+    """Say every decision again under its own id; the steps between are not said again."""
+    async for chunk in store.decided_cases(tx):
+        yield [Said(case.id, decided(case)) for case in chunk]
