@@ -9,7 +9,6 @@ from sqlalchemy.dialects import postgresql as pg
 
 from services.registry.tables.base import AREA, MOMENT, history_of, metadata, number, observed, plain
 
-
 DECLARED = (
     ("a", "工资性收入"),
     ("b", "生产经营性收入"),

@@ -121,6 +121,7 @@ staging_status = _staged(
 staging_income = _staged(
     "income",
     "待入库的收入",
+    sa.Column("entry", sa.Integer, nullable=False, comment="分段内序号"),
     sa.Column("row", sa.Integer, nullable=False, comment="文件行号"),
     sa.Column("year_from", sa.Date, nullable=False, comment="收入年度起"),
     sa.Column("year_to", sa.Date, nullable=False, comment="收入年度止"),

@@ -1,4 +1,5 @@
-"""成员关系, 户状态 (intervals of days) and 收入 (amounts of a period): corrected by closing and inserting, never edited.
+"""成员关系, 户状态 (intervals of days) and 收入 (amounts of a period): corrected by closing
+and inserting, never edited.
 
 No overlap and exactly one head are held by unique partial indexes and statement triggers of the first migration.
 """
