@@ -323,7 +323,7 @@ def _reading(
         statuses=statuses_of(kept.households),
         incomes=incomes_of(kept.households),
         doubts=found.join(by_row, on="row", how="left", maintain_order="left").with_columns(
-            pl.lit("doubt").alias("severity")
+            _wording(header).alias("column"), pl.lit("doubt").alias("severity")
         ),
         refusals=_named(_with_innocent(refused, rows), header),
     )
@@ -347,9 +347,13 @@ def _with_innocent(refused: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([refused, innocent]).sort("row", "field", "code")
 
 
+def _wording(header: Header) -> pl.Expr:
+    """The file's own heading of a field, or the form's."""
+    wordings = {name: header.wordings.get(name, field.zh) for name, field in BY_NAME.items()}
+    return pl.col("field").replace_strict(list(wordings), list(wordings.values()), return_dtype=pl.String)
+
+
 def _named(refused: pl.DataFrame, header: Header) -> pl.DataFrame:
     """Fields by the wording that the file has for them."""
-    wordings = {name: header.wordings.get(name, field.zh) for name, field in BY_NAME.items()}
-    column = pl.col("field").replace_strict(list(wordings), list(wordings.values()), return_dtype=pl.String)
     number = pl.when(~pl.col("household").str.starts_with("#")).then(pl.col("household"))
-    return refused.select("row", number.alias("number"), column.alias("column"), "field", "code", "zh", "en")
+    return refused.select("row", number.alias("number"), _wording(header).alias("column"), "field", "code", "zh", "en")
