@@ -87,11 +87,23 @@ def resolve(pack: Pack, parameters: Parameters, division: DivisionCode, asof: da
     """The nearest number in force for each key of the pack; one that is missing makes its criteria unknown."""
     keys = [*pack.keys, *sorted(key for key in parameters.keys if key.startswith(PAYOUT_COMPONENT))]
     rows = {key: parameters.find(key, division, asof) for key in keys}
-    for name, shape in pack.shape.parameters.items():
-        row = rows[name]
-        if row is not None and isinstance(row.number, int) and not shape.least <= row.number <= shape.most:
-            raise NumberBeyondPack(key=name, value=row.value, pack=pack.id, least=shape.least, most=shape.most)
+    for row in rows.values():
+        if row is not None:
+            refuse_beyond(pack, row)
     return Numbers(_bound(rows, asof), rows)
+
+
+def refuse_beyond(pack: Pack, row: Parameter) -> None:
+    """A number of another unit, or beyond the bounds that the pack's overflow proof rests on, may not be used by it."""
+    shape = pack.shape.parameters.get(row.key)
+    if shape is None:
+        return
+    is_within = row.unit == shape.unit and (
+        row.unit == "date" or (isinstance(row.number, int) and shape.least <= row.number <= shape.most)
+    )
+    if not is_within:
+        value = f"{row.value} ({row.unit})"
+        raise NumberBeyondPack(key=row.key, value=value, pack=pack.id, least=shape.least, most=shape.most)
 
 
 def _bound(rows: Mapping[str, Parameter | None], asof: date) -> Bound:

@@ -91,6 +91,12 @@ async def division_codes(tx: Transaction) -> list[str]:
     return [str(row["code"]) for row in await tx.driver.fetch("select code from division")]
 
 
+async def household_number(tx: Transaction, household: UUID) -> str | None:
+    """户编号, once the household itself was heard of."""
+    number: str | None = await tx.driver.fetchval("select number from household where id = $1", household)
+    return number
+
+
 async def household_ids(tx: Transaction) -> list[str]:
     """All households held for lists."""
     return [str(row["id"]) for row in await tx.driver.fetch("select id from household")]

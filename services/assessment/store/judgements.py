@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -211,3 +211,11 @@ async def advance_run(tx: Transaction, run: UUID, judged: int, changed: int) -> 
 async def end_run(tx: Transaction, run: UUID, outcome: str, at: datetime | None) -> None:
     """A run came to its end, whichever."""
     await tx.driver.execute("update run set outcome = $2, ended_at = $3 where id = $1", run, outcome, at)
+
+
+async def latest_day(tx: Transaction, division: DivisionCode) -> date | None:
+    """The latest day for which anything of a division was judged."""
+    day: date | None = await tx.driver.fetchval(
+        "select max(judged_on) from judgement where division >= $1 and division < $2", division.lo, division.hi
+    )
+    return day

@@ -68,11 +68,16 @@ async def load_packs(tx: Transaction, packs: Iterable[Pack]) -> None:
     )
 
 
-async def load_pack(tx: Transaction, pack_hash: str) -> dict[str, Any] | None:
-    """The content of a pack that was once in force."""
-    content = await tx.driver.fetchval("select content from pack where hash = $1", pack_hash)
-    loaded: dict[str, Any] | None = None if content is None else json.loads(content)
-    return loaded
+async def load_pack_text(tx: Transaction, pack_hash: str) -> str | None:
+    """The text of a pack that was once in force."""
+    content: str | None = await tx.driver.fetchval("select content from pack where hash = $1", pack_hash)
+    return content
+
+
+def content_of(text: str) -> dict[str, Any]:
+    """The content of a pack from its kept text."""
+    content: dict[str, Any] = json.loads(text)
+    return content
 
 
 async def keep_numbers(tx: Transaction, used: Mapping[str, Mapping[str, Any]], division: DivisionCode | None) -> None:

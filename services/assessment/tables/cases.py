@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
-from services.assessment.tables.base import MOMENT, metadata
+from services.assessment.tables.foundation import MOMENT, metadata
 
 case_file = sa.Table(
     "case_file",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
-from services.assessment.tables.base import MOMENT, division_column, metadata
+from services.assessment.tables.foundation import MOMENT, division_column, metadata
 
 division = sa.Table(
     "division",
