@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.auth import Officer, Role
@@ -363,10 +364,12 @@ async def test_many_workers_do_each_job_once(probe: Probe, api: AsyncEngine, wor
         states = [(await look(api, job_id)).state for job_id in ids]
         return all(state is JobState.DONE for state in states)
 
-    await until(all_done)
+    with structlog.testing.capture_logs() as logged:
+        await until(all_done)
     stopping.set()
     await asyncio.gather(*loops)
     assert len(await names(probe)) == 12 * CHUNKS
+    assert [line["event"] for line in logged if line["event"] != "job ended"] == [], "no job was snatched from another"
 
 
 async def test_who_lost_the_lease_cannot_commit(probe: Probe, api: AsyncEngine, worker: AsyncEngine) -> None:
