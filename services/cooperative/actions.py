@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -24,6 +24,7 @@ from services.cooperative.domain.refusals import ChartMissing, MonthMissing
 from services.cooperative.postings import POSTINGS, Terms, read_terms
 from shared.db import Transaction
 from shared.events.registry import DivisionRecorded, HouseholdRecorded
+from shared.hearing import Withdrawal
 from shared.outbox import Said, announce_many
 from shared.parameters import Parameters
 from shared.values import DivisionCode, Scope
@@ -161,11 +162,27 @@ async def reject_draft(tx: Transaction, scope: Scope, draft_id: UUID, reason: st
     return rejected
 
 
-async def hear_divisions(tx: Transaction, facts: Sequence[DivisionRecorded]) -> None:
+async def keep_divisions(tx: Transaction, facts: Sequence[DivisionRecorded]) -> None:
     """Keep the newest of each division."""
     await store.save_divisions(tx, facts)
 
 
-async def hear_households(tx: Transaction, facts: Sequence[HouseholdRecorded]) -> None:
+async def keep_households(tx: Transaction, facts: Sequence[HouseholdRecorded]) -> None:
     """Keep the newest of each household; memberships stay as they are, whatever its status has become."""
     await store.save_households(tx, facts)
+
+
+async def forget_divisions(tx: Transaction, withdrawal: Withdrawal) -> None:
+    """Let go of divisions that registry, restored from an older backup, no longer has."""
+    await store.forget_divisions(tx, await withdrawal.unnamed(tx, await store.load_division_codes(tx)))
+
+
+async def forget_households(tx: Transaction, withdrawal: Withdrawal) -> None:
+    """The same for households. Members and payouts are our own records and stay."""
+    await store.forget_households(tx, await withdrawal.unnamed(tx, await store.load_household_ids(tx)))
+
+
+async def payouts_again(tx: Transaction, epoch: int) -> AsyncIterator[Sequence[Said]]:
+    """All payouts under their own ids, for listeners that lost them; a primary record has no version to raise."""
+    async for facts in store.payouts_to_say_again(tx):
+        yield [Said(fact.household, fact) for fact in facts]

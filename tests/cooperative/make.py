@@ -132,7 +132,7 @@ class Office:
     async def hear(self, facts: list[HouseholdRecorded]) -> None:
         """As the worker does."""
         async with transaction(self.worker, Scope.everything()) as tx:
-            await actions.hear_households(tx, facts)
+            await actions.keep_households(tx, facts)
 
     async def open_book(self, **changes: Any) -> Book:
         return await self.do(actions.open_book, make_wish(**changes), ACCOUNTANT, self.now)

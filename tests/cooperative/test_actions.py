@@ -18,7 +18,7 @@ from services.cooperative.domain import Book, MemberRow, MonthStatus, Posted
 from services.cooperative.domain import refusals as why
 from services.cooperative.postings import read_terms
 from shared.db import Transaction
-from shared.errors import Problem, ScopeRefused
+from shared.errors import ScopeRefused
 from shared.events.registry import StatusSpan
 from shared.values import Scope, new_id
 from tests.cooperative.make import (

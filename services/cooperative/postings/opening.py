@@ -55,4 +55,12 @@ def _leg(ground: Ground, line: OpeningLine) -> Leg:
     return Leg(ground.account(line.account).id, side, Money.parse(line.amount).fen)
 
 
-OPENING = Posting("opening", "期初", "opening balances", OpeningTerms, propose)
+OPENING = Posting(
+    "opening",
+    "期初",
+    "opening balances",
+    OpeningTerms,
+    propose,
+    says_zh="332盈余分配的期初余额为盈余返还之后的剩余盈余",
+    says_en="The opening balance of 332 is what remains after patronage return",
+)

@@ -69,4 +69,4 @@ def _entry(distribution: Earlier, leaf: MemberLeaf, fen: int, bank: int, terms: 
     )
 
 
-PAYMENT = Posting("payment", "兑付", "payment", PaymentTerms, propose, PAYABLE)
+PAYMENT = Posting("payment", "兑付", "payment", PaymentTerms, propose, member_leaves=PAYABLE)

@@ -48,7 +48,10 @@ AnyTerms = TypeVar("AnyTerms", bound=Terms)
 
 @dataclass(frozen=True, slots=True)
 class Posting(Generic[AnyTerms]):
-    """分录模板: its name, its terms, and the pure function from ground and terms to entries."""
+    """分录模板: its name, its terms, and the pure function from ground and terms to entries.
+
+    `member_leaves`: the account of which every member needs a leaf. `says_…`: what every reader must know of it.
+    """
 
     name: str
     zh: str
@@ -56,6 +59,8 @@ class Posting(Generic[AnyTerms]):
     terms: type[AnyTerms]
     propose: Callable[[Ground, AnyTerms, str], tuple[Entry, ...]]
     member_leaves: str | None = None
+    says_zh: str = ""
+    says_en: str = ""
 
     def entries(self, ground: Ground, terms: Any, draft: UUID) -> tuple[Entry, ...]:
         """The entries that follow; their keys start with the draft's id, so that one draft posts once."""

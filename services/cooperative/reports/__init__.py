@@ -5,9 +5,10 @@ from services.cooperative.reports.drafts import DraftLine, draft_entries, drafts
 from services.cooperative.reports.entries import EntryLine, LegLine, entries, entry
 from services.cooperative.reports.faults import Fault, ledger_faults
 from services.cooperative.reports.payouts import PayoutLine, payout_total, payouts
-from services.cooperative.reports.trial_balance import TrialBalance, TrialLine, trial_balance
+from services.cooperative.reports.trial_balance import KINDS_COUNTED, TrialBalance, TrialLine, trial_balance
 
 __all__ = [
+    "KINDS_COUNTED",
     "BookLine",
     "DraftLine",
     "EntryLine",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from services.cooperative.domain import Book, Kind, Side
 from shared.db import Transaction
 
-COUNTED = tuple(kind.value for kind in Kind)
+KINDS_COUNTED = tuple(kind.value for kind in Kind)
 SQL = """
 select a.code, c.zh, c.en, a.normal, count(a.member_id) as members,
        coalesce(sum(m.dr) filter (where m.period < $2), 0)::bigint as opening_dr,
