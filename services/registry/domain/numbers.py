@@ -11,7 +11,6 @@ import polars as pl
 from shared.values import CITIZEN_ID_CHECKS, CITIZEN_ID_WEIGHTS
 
 _FORM = r"^[0-9]{17}[0-9X]$"
-_EXACT_IN_A_CELL = 2**53  # a spreadsheet's number holds whole numbers up to here
 
 
 def checksum_holds(numbers: pl.Series) -> pl.Series:
@@ -56,17 +55,10 @@ def card_level(cards: pl.Series) -> pl.Series:
 def damaged(numbers: pl.Series) -> pl.Series:
     """Where a number format has eaten the last digits: they cannot be told any more, so the row cannot be kept.
 
-    A spreadsheet keeps fifteen digits. What comes back is written in powers of ten, ends in zeros, or is the nearest
-    binary number; once one cell of a column is certainly damaged, any other that could be is not to be trusted either.
+    A spreadsheet keeps fifteen digits; what it exports as text is written in powers of ten or ends in zeros. Once one
+    cell of a column is certainly damaged, any other that could be is not to be trusted either.
     """
     powers = numbers.str.contains(r"^[0-9](?:\.[0-9]+)?E\+?[0-9]+$").fill_null(False)
-    possible = pl.Series([_could_be_rounded(number) for number in numbers.to_list()], dtype=pl.Boolean)
-    certain = powers | (possible & ~checksum_holds(numbers).fill_null(False))
-    return certain | possible if bool(certain.any()) else certain
-
-
-def _could_be_rounded(number: str | None) -> bool:
-    if number is None or not 16 <= len(number) <= 22 or not number.isdigit():
-        return False
-    whole = int(number)
-    return whole > _EXACT_IN_A_CELL and (number.endswith("000") or int(float(number)) == whole)
+    rounded = numbers.str.contains(r"^[0-9]{13,}000$").fill_null(False)
+    certain = powers | (rounded & ~checksum_holds(numbers).fill_null(False))
+    return certain | rounded if bool(certain.any()) else certain
