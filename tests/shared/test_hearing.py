@@ -220,9 +220,8 @@ async def test_the_inbox_forgets_what_cannot_come_again(listener: Listener, lang
     await listener.publish(step(language, ONE, 1), step(language, ONE, 2))
     async with running(listener.consumer):
         await listener.heard_all()
-    await listener.side.run(
-        "update inbox set heard_at = heard_at - interval '61 days' where event_id = (select event_id from inbox limit 1)"
-    )
+    oldest = "(select event_id from inbox limit 1)"
+    await listener.side.run(f"update inbox set heard_at = heard_at - interval '61 days' where event_id = {oldest}")
     async with running(listener.again()):
 
         async def one_left() -> bool:
