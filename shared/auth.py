@@ -1,7 +1,7 @@
 """Who asks: a signed token becomes an officer with roles and a scope. Fails closed: no divisions, no rows; no role,
 no route.
 
-The gateway checks the token too; a service never trusts that it did (ADR 0009). Token times are the machine's.
+The gateway checks the token too; a service never trusts that it did (ADR 0014). Token times are the machine's.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A sealed value is AES-256-GCM over the text, bound to its table, column and row: moved elsewhere it does not open. A
 blind index is HMAC-SHA-256 over the normal form, so that a citizen id is found without being readable. Every value
 names the key that made it; old keys stay in the ring until all their values are made anew, and look-ups try all of
-them (ADR 0008).
+them (ADR 0013).
 
 sealed = version 1 · length of key id · key id · nonce (12) · ciphertext and tag (16) index = length of key id · key
 id · HMAC-SHA-256 (32)
