@@ -51,9 +51,9 @@ def back_up(home: Home, folder: Path, progress: Progress) -> None:
 
 def restore_from(home: Home, folder: Path, progress: Progress) -> None:
     """Replace every database by the backup's. Only while the stack is stopped: nobody may write meanwhile."""
-    note = _note_of(folder, home)
+    note = note_of(folder, home)
     if holder(home.run) is not None:
-        raise StackProblem("this stack is running", "`tuopin down` first, then restore, then `tuopin up`")
+        raise StackProblem("this stack is running", "`tuopin down` first")
     progress(f"restoring what was saved at {note['at']}")
     with running_server(home) as server:
         asyncio.run(provision(server, home.passwords(), practice=home.practice))
@@ -62,10 +62,10 @@ def restore_from(home: Home, folder: Path, progress: Progress) -> None:
             progress(f"{service}: restored")
     shutil.copy2(home.key_ring(), home.secrets / f"{KEYS}.before-restore")
     write_whole(home.secrets / KEYS, json.loads((folder / KEYS).read_text()), mode=0o600)
-    progress("restored; next: `tuopin up`, then republish what the databases hold and verify it")
+    progress("all restored")
 
 
-def _note_of(folder: Path, home: Home) -> dict[str, Any]:
+def note_of(folder: Path, home: Home) -> dict[str, Any]:
     try:
         note = json.loads((folder / NOTE).read_text())
     except (OSError, ValueError):

@@ -285,20 +285,70 @@ def backup(folder: Annotated[Path, typer.Argument(help="a new folder for the dum
 
 @app.command()
 def restore(folder: Annotated[Path, typer.Argument(help="a folder that `tuopin backup` wrote")]) -> None:
-    """Put a backup's databases in the place of the present ones. The services are stopped meanwhile."""
-    from stack.backups import restore_from
+    """Put a backup's databases in the place of the present ones. A running stack is stopped and started again."""
+    from stack.backups import note_of, restore_from
     from stack.home import find
+    from stack.lifecycle import start, stop
 
-    restore_from(find(), folder, tell)
+    home = find()
+    note_of(folder, home)  # before anything is stopped
+    if was_running := stop(home):
+        tell("the stack is stopped")
+    restore_from(home, folder, tell)
+    if was_running:
+        start(home, tell)
+    tell("next: `tuopin republish` for every service, then `tuopin verify`")
 
 
 @app.command()
-def papers() -> None:
-    """Write the papers in docs/ that are made from the code: schemas, AsyncAPI, OpenAPI, roles."""
-    from stack.papers import write_papers
+def replay(
+    service: Service,
+    key: Annotated[str | None, typer.Option(help="only facts of this noun")] = None,
+    reason: Annotated[str | None, typer.Option(help="only facts parked for this reason")] = None,
+    consumer: Annotated[str | None, typer.Option(help="only what this consumer parked")] = None,
+) -> None:
+    """Have a service's parked facts applied again, by the consumers that parked them."""
+    from stack.recovering import replay as mark
+    from stack.recovering import worker_url
 
-    changed = write_papers()
-    tell("\n  ".join(str(path) for path in changed) or "nothing changed")
+    _built(service, "worker")
+    count = asyncio.run(mark(worker_url(_home_or_none(), service), consumer, key, reason))
+    tell(f"{service}: {count} parked facts will be applied again")
+
+
+@app.command()
+def republish(service: Service) -> None:
+    """Announce again everything that a service holds: the way back after a lost broker or a restored backup."""
+    from shared.clock import Clock
+    from stack.recovering import say_again, worker_url
+
+    _built(service, "worker")
+    home = _home_or_none()
+    clock = Clock(home.folder if home is not None and home.practice else None)
+    for noun, count in asyncio.run(say_again(service, worker_url(home, service), clock)).items():
+        tell(f"{service}: {count} facts of {noun} said again")
+
+
+@app.command()
+def verify(as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
+    """Compare what each service said with what the others keep of it. Exit code 1 with the first differences."""
+    from stack.home import find
+    from stack.recovering import verify as compare_all
+
+    verdict = asyncio.run(compare_all(find()))
+    if as_json:
+        print(json.dumps(verdict.as_json()))
+    else:
+        for line in verdict.lines():
+            print(line)
+    raise typer.Exit(0 if verdict.is_equal else 1)
+
+
+def _home_or_none() -> Any:
+    """The stack's home; in a container there is none, and the environment says all."""
+    from stack.home import find
+
+    return None if "TUOPIN_DATABASE_URL" in os.environ else find()
 
 
 @app.command("gateway-config")

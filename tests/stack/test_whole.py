@@ -192,11 +192,10 @@ def test_backup_and_restore_bring_every_row_back(stack: Stack, tmp_path: Path) -
     assert {path.name for path in saved.iterdir()} >= {f"{service}.dump" for service in SERVICES}
     assert stat.S_IMODE(saved.stat().st_mode) == 0o700
     run(_execute(stack, "delete from saved where n = 1", "notify"))
-    assert "is running" in stack.tuopin("restore", str(saved), fails=True).stderr
     assert "exists already" in stack.tuopin("backup", str(saved), fails=True).stderr
-    stack.tuopin("down")
+    assert "is no backup" in stack.tuopin("restore", str(tmp_path), fails=True).stderr
     stack.tuopin("restore", str(saved))
-    stack.tuopin("up")
+    assert is_well(stack)
     assert run(_value(stack, "select count(*) from saved", "notify")) == 2
     assert run(_value(stack, "show tuopin.practice", "notify")) == "off"
     owner = "select pg_get_userbyid(datdba) from pg_database where datname = 'notify'"
