@@ -157,7 +157,7 @@ async def keep_circumstances(tx: Transaction, told: Sequence[Told]) -> None:
 async def load_circumstances(tx: Transaction, household: UUID, version: int) -> Told | None:
     """One version as it was told."""
     row = await tx.driver.fetchrow(
-        "select body, said_at from circumstance where household = $1 and version = $2", household, version
+        "select body::text, said_at from circumstance where household = $1 and version = $2", household, version
     )
     return None if row is None else Told(CircumstancesRecorded.model_validate_json(row["body"]), row["said_at"])
 
@@ -295,7 +295,7 @@ async def count_subjects(tx: Transaction, division: DivisionCode) -> int:
 async def stale_subjects(tx: Transaction, layout: str, households: Collection[UUID]) -> list[Told]:
     """Newest circumstances of those packed under another layout, to be packed anew."""
     rows = await tx.driver.fetch(
-        "select circumstance.body, circumstance.said_at from subject join circumstance"
+        "select circumstance.body::text, circumstance.said_at from subject join circumstance"
         " on circumstance.household = subject.household and circumstance.version = subject.circumstance_version"
         " where subject.layout <> $1 and subject.household = any($2::uuid[])",
         layout,

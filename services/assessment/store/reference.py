@@ -70,7 +70,7 @@ async def load_packs(tx: Transaction, packs: Iterable[Pack]) -> None:
 
 async def load_pack_text(tx: Transaction, pack_hash: str) -> str | None:
     """The text of a pack that was once in force."""
-    content: str | None = await tx.driver.fetchval("select content from pack where hash = $1", pack_hash)
+    content: str | None = await tx.driver.fetchval("select content::text from pack where hash = $1", pack_hash)
     return content
 
 
@@ -93,7 +93,7 @@ async def keep_numbers(tx: Transaction, used: Mapping[str, Mapping[str, Any]], d
 
 async def load_numbers(tx: Transaction, numbers_hash: str) -> dict[str, Any] | None:
     """The numbers of a judgement, with their law, as they were."""
-    content = await tx.driver.fetchval("select content from numbers where hash = $1 limit 1", numbers_hash)
+    content = await tx.driver.fetchval("select content::text from numbers where hash = $1 limit 1", numbers_hash)
     loaded: dict[str, Any] | None = None if content is None else json.loads(content)
     return loaded
 
