@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
@@ -29,6 +30,7 @@ from shared.values import DivisionCode, Scope, ValueWrong
 ALGORITHMS = ("RS256", "ES256")
 LEEWAY_SECONDS = 10
 LONGEST_TOKEN = 8_192
+MOST_SEEN = 2_000
 REFRESH_SECONDS = 300.0
 RETRY_SECONDS = 10.0
 
@@ -205,6 +207,15 @@ def _key_set(text: str) -> KeySet:
     return held
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A token that held: whose it is, by which keys, until when."""
+
+    officer: Officer
+    keys: KeySet
+    ends: float
+
+
 class Doorkeeper:
     """门卫: turns a token into an officer, or refuses. Algorithms are a fixed list: `none` and shared
     secrets never pass.
@@ -214,6 +225,7 @@ class Doorkeeper:
         is_url = settings.jwks.startswith(("http://", "https://"))
         self.source: KeySource = UrlKeys(settings.jwks) if is_url else FileKeys(Path(settings.jwks))
         self._settings = settings
+        self._seen: OrderedDict[str, Seen] = OrderedDict()
         self._claims = jwt.JWTClaimsRegistry(
             leeway=LEEWAY_SECONDS,
             iss={"essential": True, "value": settings.token_issuer},
@@ -229,13 +241,24 @@ class Doorkeeper:
             raise TokenMissing
         if len(token) > LONGEST_TOKEN:
             raise Unauthenticated
-        claims = await self._checked(token.strip())
-        return self._officer_of(claims)
+        return await self._known(token.strip())
 
-    async def _checked(self, token: str) -> Mapping[str, Any]:
+    async def _known(self, token: str) -> Officer:
+        """A token that held a moment ago still holds, until it ends or the keys are others."""
+        keys, seen = await self.source.keys(), self._seen.get(token)
+        if seen is not None and seen.keys is keys and time.time() <= seen.ends + LEEWAY_SECONDS:
+            return seen.officer
+        claims = await self._checked(token, keys)
+        officer = self._officer_of(claims)
+        self._seen[token] = Seen(officer, await self.source.keys(), float(claims["exp"]))
+        while len(self._seen) > MOST_SEEN:
+            self._seen.popitem(last=False)
+        return officer
+
+    async def _checked(self, token: str, keys: KeySet) -> Mapping[str, Any]:
         try:
             try:
-                decoded = jwt.decode(token, await self.source.keys(), algorithms=ALGORITHMS)
+                decoded = jwt.decode(token, keys, algorithms=ALGORITHMS)
             except InvalidKeyIdError:
                 decoded = jwt.decode(token, await self.source.keys(fresh=True), algorithms=ALGORITHMS)
             self._claims.validate(decoded.claims)

@@ -71,6 +71,7 @@ def create_app(
         lifespan=lifespan,
         openapi_url=None,
         redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # exceptions would leave with their texts
     )
     app.state.schema_head = None if migrations is None else schema_head(migrations)
     app.add_middleware(Envelope, practice=settings.practice)

@@ -78,7 +78,7 @@ class Paging:
         return list(json.loads(message))
 
 
-def _paging(
+async def _paging(
     request: Request,
     cursor: Annotated[str | None, Query(max_length=2_000, description="上一页给出的游标")] = None,
     limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE, description="每页条数")] = USUAL_PAGE,

@@ -66,7 +66,7 @@ async def spooled(request: Request, folder: Path | None = None) -> AsyncIterator
         yield Upload(out.name, size, digest.digest(), media_type)
 
 
-def _uploaded(request: Request) -> Upload:
+async def _uploaded(request: Request) -> Upload:
     upload = passing_of(request).upload
     if upload is None:
         raise RuntimeError("only a route declared with upload=True receives a file")

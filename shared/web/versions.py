@@ -57,7 +57,9 @@ def _versions(header: str) -> tuple[int, ...]:
     return tuple(int(one[1]) for one in found if one)
 
 
-def _match(if_match: Annotated[str | None, Header(max_length=400, description="所见版本的 ETag")] = None) -> Match:
+async def _match(
+    if_match: Annotated[str | None, Header(max_length=400, description="所见版本的 ETag")] = None,
+) -> Match:
     return Match(if_match)
 
 

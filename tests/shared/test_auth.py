@@ -17,6 +17,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from shared.auth import (
+    MOST_SEEN,
     PUBLIC,
     Doorkeeper,
     KeysUnavailable,
@@ -177,6 +178,33 @@ async def test_a_changed_key_file_is_read_at_once(door: Doorkeeper, tokens: Toke
         await door.officer(f"Bearer {old_token}")
     tokens.file.write_text("{ broken")
     assert (await door.officer(f"Bearer {new_token}")).sub == "wang"
+
+
+async def test_a_token_that_held_ends_in_time_and_with_its_key(tokens: Tokens, tmp_path: Path) -> None:
+    """Tokens are remembered; what ends them must end them all the same."""
+    door = Doorkeeper(settings(str(tokens.file)))
+    (tmp_path / "other").mkdir()
+    other = Tokens(tmp_path / "other", kid="k2")
+    short, long = tokens.make(exp=int(time.time()) - 8), tokens.make()
+    for token in (short, long, short, long):
+        assert (await door.officer(f"Bearer {token}")).sub == "li"
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                await door.officer(f"Bearer {short}")
+            except TokenExpired:
+                break
+            await asyncio.sleep(0.2)
+    assert (await door.officer(f"Bearer {long}")).sub == "li"
+    tokens.publish(other)
+    with pytest.raises(Unauthenticated):
+        await door.officer(f"Bearer {long}")
+
+
+async def test_no_more_tokens_are_remembered_than_there_is_room_for(door: Doorkeeper, tokens: Tokens) -> None:
+    for number in range(MOST_SEEN + 5):
+        await door.officer(f"Bearer {tokens.make(f'caller {number}')}")
+    assert len(door._seen) == MOST_SEEN
 
 
 async def test_without_any_key_nobody_is_let_in(tmp_path: Path, tokens: Tokens) -> None:
