@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from shared.db import create_engine, transaction
 from shared.values import Scope
 
 # One lock number for migrations: jobs started at once wait for one another.
@@ -34,8 +37,10 @@ def has_migrations(service: str) -> bool:
 
 async def migrate(service: str, owner_dsn: str) -> str:
     """Bring a service's database to the newest revision and load its reference rows; answers the revision."""
-    address = owner_dsn.replace("postgresql://", "postgresql+asyncpg://", 1)
-    engine = create_async_engine(address, connect_args={"ssl": False})
+    # Waiting for another migration, or for a long one to end, is not an error here: no time limits.
+    engine = create_engine(
+        owner_dsn, pool_size=2, application=f"{service}-migrate", lock_timeout_ms=0, statement_timeout_ms=0
+    )
     try:
         async with engine.connect() as connection:
             await connection.execute(sa.text("select pg_advisory_lock(:number)"), {"number": MIGRATION_LOCK})
@@ -79,11 +84,24 @@ async def _load_reference_rows(service: str, engine: AsyncEngine) -> None:
     load = getattr(importlib.import_module(f"services.{service}.app"), "load", None)
     if load is None:
         return
-    from shared.db import transaction  # only a service that has rows to load needs it
-
     async with transaction(engine, Scope.everything()) as tx:
         await load(tx)
 
 
 async def _revision(connection: AsyncConnection) -> str:
     return str(await connection.scalar(sa.text("select version_num from alembic_version")))
+
+
+async def differences(service: str, dsn: str) -> list[Any]:
+    """Where the migrated database and the service's tables disagree; empty when the migrations tell the whole truth."""
+    engine = create_engine(dsn, pool_size=1)
+    try:
+        async with engine.connect() as connection:
+            return await connection.run_sync(lambda sync: _differences(service, sync))
+    finally:
+        await engine.dispose()
+
+
+def _differences(service: str, connection: sa.Connection) -> list[Any]:
+    context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": False})
+    return list(compare_metadata(context, metadata_of(service)))

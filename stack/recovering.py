@@ -64,9 +64,13 @@ class Verdict:
 
     @property
     def is_equal(self) -> bool:
-        """Every projection equals its speaker, nothing is under way, and no service's own check found anything."""
+        """Every projection equals its speaker, nothing is under way, and no service's own check found anything.
+
+        Having compared nothing is not having found all equal.
+        """
         waiting = any(count for counts in self.left_over.values() for count in counts.values())
-        return not waiting and not self.broken and all(one.is_equal for one in self.comparisons)
+        compared = bool(self.comparisons) and all(one.is_equal for one in self.comparisons)
+        return compared and not waiting and not self.broken
 
     def lines(self) -> Iterator[str]:
         """For people: what was compared, and the first differences of each."""
@@ -79,7 +83,7 @@ class Verdict:
         yield from self.broken
         if self.not_compared:
             yield f"not compared: {', '.join(self.not_compared)}"
-        yield "verified: all equal" if self.is_equal else "NOT equal"
+        yield f"{len(self.comparisons)} comparisons: {'all equal' if self.is_equal else 'NOT verified'}"
 
     def as_json(self) -> dict[str, Any]:
         compared = {
