@@ -6,7 +6,7 @@ before anything of that case is written, so no savepoint is needed.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -48,13 +48,30 @@ class Outcome:
     problem: Problem | None = None
 
 
+Check = Callable[[int], None]
+
+
+def any_version(version: int) -> None:
+    """No version was named: whatever stands is acted upon."""
+
+
+def exactly(seen: int) -> Check:
+    """Only the version that the caller saw."""
+
+    def check(version: int) -> None:
+        if version != seen:
+            raise Stale()
+
+    return check
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """批量办理中的一件: which case, what is recorded of it beside what is common, and the version that was seen."""
+    """批量办理中的一件: which case, what is recorded of it beside what is common, and whether it is as it was seen."""
 
     case: UUID
     evidence: Mapping[str, object] = field(default_factory=dict)
-    version: int | None = None
+    check: Check = any_version
 
 
 async def open_cases(
@@ -118,10 +135,10 @@ async def take_step(
     evidence: Mapping[str, object],
     at: datetime,
     remark: str = "",
-    version: int | None = None,
+    check: Check = any_version,
 ) -> Case:
     """One step of one case; refused as a whole."""
-    [outcome] = await take_steps(tx, by, step, [Asked(case_id, evidence, version)], {}, at, remark)
+    [outcome] = await take_steps(tx, by, step, [Asked(case_id, evidence, check)], {}, at, remark)
     if outcome.problem is not None:
         raise outcome.problem
     assert outcome.case is not None, "without a problem there is a case"
@@ -202,8 +219,7 @@ class Taker:
         case = self.after.get(asked.case) or self.before.get(asked.case)
         if case is None:
             raise CaseMissing(case=asked.case)
-        if asked.version is not None and asked.version != case.version:
-            raise Stale()
+        asked.check(case.version)
         procedure = PROCEDURES[case.kind]
         declared = procedure.step(step, door)
         return self._advanced(procedure, declared, case, {**common, **asked.evidence}, by or self.by)

@@ -7,7 +7,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from uuid import UUID
 
-from services.assessment.actions.cases import Asked, Outcome, Taker, refuse_strangers, standings_of
+from services.assessment.actions.cases import (
+    Asked,
+    Check,
+    Outcome,
+    Taker,
+    any_version,
+    refuse_strangers,
+    standings_of,
+)
 from services.assessment.domain.cases import (
     SYSTEM_ACTOR,
     Actor,
@@ -38,7 +46,7 @@ from services.assessment.store import publicity as store
 from shared import due
 from shared.clock import SHANGHAI, today
 from shared.db import Transaction
-from shared.errors import Problem, Stale
+from shared.errors import Problem
 from shared.events.assessment import CaseKind, PublicityOpened
 from shared.events.notify import NoticePosted, NoticeTakenDown
 from shared.hearing import Heard, NotYet
@@ -187,14 +195,13 @@ async def end_publicities(tx: Transaction, ids: Sequence[str], now: datetime) ->
 
 
 async def withdraw_list(
-    tx: Transaction, by: Actor, publicity_id: UUID, why: str, at: datetime, version: int | None = None
+    tx: Transaction, by: Actor, publicity_id: UUID, why: str, at: datetime, check: Check = any_version
 ) -> Publicity:
     """撤回公示: its days count for nothing; its cases may be published anew."""
     found = await store.lock_publicities(tx, [publicity_id])
     if not found:
         raise PublicityMissing(publicity=publicity_id)
-    if version is not None and version != found[0].version:
-        raise Stale()
+    check(found[0].version)
     gone, facts = withdraw(found[0], why, today(at))
     await store.save_publicity(tx, gone)
     await due.call_off(tx, END, gone.id)

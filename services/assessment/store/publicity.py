@@ -41,6 +41,12 @@ async def load_publicities(tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, P
     return {one.id: one for one in await _publicities(tx, _by_id(ids))}
 
 
+async def publicities_of_case(tx: Transaction, case_id: UUID) -> list[Publicity]:
+    """Every list that a case ever hung on, in order."""
+    lists = sa.select(publicity_item.c.publicity).where(publicity_item.c.case_id == case_id)
+    return await _publicities(tx, sa.select(publicity).where(publicity.c.id.in_(lists)).order_by(publicity.c.id))
+
+
 async def lock_publicities(tx: Transaction, ids: Iterable[UUID]) -> list[Publicity]:
     """Publicities by id, locked in a fixed order."""
     return await _publicities(tx, _by_id(ids).with_for_update())
