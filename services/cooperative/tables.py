@@ -340,3 +340,11 @@ payout = sa.Table(
     sa.Index("payout_household", "household"),
     comment="兑付",
 )
+
+UNSCOPED = {
+    "unit": "units of the whole country: read by all, loaded by the owner alone",
+    "chart": "charts of accounts are law for the whole country: read by all, loaded by the owner alone",
+    "chart_account": "lines of those charts: the same",
+    "division": "names of divisions: seen by whom they lie above, below or within (policies of a reference table)",
+}
+"""Tables not filtered by "this row's division lies in the scope", each with its reason."""

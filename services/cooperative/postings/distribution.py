@@ -56,7 +56,7 @@ DISTRIBUTION = Posting(
     DistributionTerms,
     propose,
     member_leaves=PAYABLE,
-    says_zh="仅分配剩余盈余（第二池），成员均等；盈余返还（第一池，不低于可分配盈余的60%）不在本次之内",
-    says_en="This run distributes the remaining surplus (pool 2) alone, one equal share a member; patronage return (pool 1,"
-    " at least 60 % of the distributable surplus by transaction volume) is no part of it",
+    says_zh="仅分配剩余盈余（第二池），成员均等；盈余返还（第一池，按交易量，不低于可分配盈余60%）不在其内",
+    says_en="This run distributes the remaining surplus (pool 2) alone, one equal share a member; patronage return"
+    " (pool 1, at least 60 % of the distributable surplus by transaction volume) is no part of it",
 )
