@@ -6,6 +6,7 @@ import asyncio
 import math
 import random
 import time
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -36,6 +37,7 @@ BLOCKED = Gauge("tuopin_hearing_blocked_seconds", "For how long nothing could be
 APPLIED = Counter("tuopin_hearing_applied_total", "Facts applied", _BY, registry=REGISTRY)
 DUPLICATES = Counter("tuopin_hearing_duplicates_total", "Facts heard before", _BY, registry=REGISTRY)
 IGNORED = Counter("tuopin_hearing_ignored_total", "Tombstones and types we do not hear", _BY, registry=REGISTRY)
+OVERTAKEN = Counter("tuopin_hearing_overtaken_total", "State heard behind a newer version", _BY, registry=REGISTRY)
 PARKING = Counter("tuopin_hearing_parked_total", "Facts put aside", ("consumer", "reason"), registry=REGISTRY)
 PARKED = Gauge("tuopin_hearing_parked_rows", "Facts put aside and not yet applied", _BY, registry=REGISTRY)
 REBALANCES = Counter("tuopin_hearing_rebalances_total", "Times that partitions were given out", _BY, registry=REGISTRY)
@@ -80,6 +82,7 @@ class Consumer:
         self._looked = 0.0
         self._pruned = -math.inf
         self._fenced = 0
+        self._newest = Newest()
         self._fight = Fight(self._times.heartbeat_ms / 1000)
         self.backoff = backoff or Backoff(0.2, 30.0)
         self.beat = time.monotonic()
@@ -205,6 +208,7 @@ class Consumer:
         APPLIED.labels(self.name).inc(outcome.applied)
         DUPLICATES.labels(self.name).inc(outcome.duplicates)
         IGNORED.labels(self.name).inc(outcome.ignored)
+        OVERTAKEN.labels(self.name).inc(self._newest.overtaken(outcome.versions))
         for why, number in outcome.parked.items():
             PARKING.labels(self.name, why).inc(number)
 
@@ -243,6 +247,25 @@ class Consumer:
         LAG.labels(self.name).set(behind)
         if not behind:
             self.moved = time.monotonic()
+
+
+class Newest:
+    """最新版本: the versions heard lately, only to count what came behind a newer one; effects do not depend on it."""
+
+    def __init__(self, limit: int = 50_000) -> None:
+        self._limit = limit
+        self._known: OrderedDict[tuple[str, str], int] = OrderedDict()
+
+    def overtaken(self, versions: Iterable[tuple[str, str, int]]) -> int:
+        """How many of these are older than what was heard of the same noun before them."""
+        behind = 0
+        for topic, key, version in versions:
+            newest = max(self._known.pop((topic, key), 0), version)
+            behind += version < newest
+            self._known[topic, key] = newest
+            if len(self._known) > self._limit:
+                self._known.popitem(last=False)
+        return behind
 
 
 class Fight:

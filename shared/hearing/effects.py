@@ -47,6 +47,7 @@ class Outcome:
     duplicates: int = 0
     ignored: int = 0
     parked: Tally[str] = field(default_factory=Tally)
+    versions: list[tuple[str, str, int]] = field(default_factory=list)  # topic, key, version of state, as heard
 
 
 @dataclass(slots=True)
@@ -75,6 +76,7 @@ async def take_in(
         async with _door(engine, ears, batch) as tx:
             await positions.hold(tx, ears.name, expected)
             outcome = await _together(tx, ears, batch, partitions)
+            outcome.versions = _versions(ears, batch)
             await positions.advance(tx, ears.name, reached)
             return outcome
     except positions.WentBack:
@@ -86,8 +88,13 @@ async def take_in(
     async with _door(engine, ears, batch) as tx:
         await positions.hold(tx, ears.name, expected)
         outcome = await _one_by_one(tx, ears, batch, partitions)
+        outcome.versions = _versions(ears, batch)
         await positions.advance(tx, ears.name, reached)
         return outcome
+
+
+def _versions(ears: Ears, batch: _Sorted) -> list[tuple[str, str, int]]:
+    return [(one.record.topic, one.key, one.version) for one in batch.heard if ears.is_state(one.record.topic)]
 
 
 def _door(engine: AsyncEngine, ears: Ears, batch: _Sorted) -> Any:

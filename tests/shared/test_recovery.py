@@ -375,33 +375,19 @@ async def test_marks_heard_twice_take_nothing_back(hearing: Hearing) -> None:
     assert await hearing.farms() == {1, 2}
 
 
-async def test_members_that_hear_their_marks_at_once_let_go_all_the_same(make_database: Callable[..., Any]) -> None:
-    language = language_of("members", 3)
-    noted, go_on = asyncio.Event(), asyncio.Event()
+SLOW_COMMIT = """
+create function slowly() returns trigger language plpgsql as 'begin perform pg_sleep(0.3); return null; end';
+create constraint trigger slow after update on heard_position deferrable initially deferred
+   for each row execute function slowly();
+"""
 
-    async def slowly(tx: Transaction, heard: list[Heard[Any]]) -> None:
-        if any(one.fact.crop == "slow" for one in heard):
-            noted.set()
-            await go_on.wait()
-        await keep_farms(tx, heard)
 
-    side = await make_side(make_database)
-    hears = Ears(
-        "test.members",
-        {language.farm_recorded: slowly},
-        {language.state.name: Withdraws(drop_farms)},
-        catalogue=language.topics,
-    )
-    hearing = Hearing(side, language, hears)
+async def test_members_that_hear_their_marks_at_once_let_go_all_the_same(hearing: Hearing) -> None:
     await hearing.take_in(*(hearing.farm(number, 9, number % 3) for number in range(1, 7)))
-    first = asyncio.create_task(hearing.take_in(hearing.farm(3, 100, 0, 100, "slow"), hearing.mark(0, 100)))
-    await noted.wait()
-    second = asyncio.create_task(hearing.take_in(hearing.mark(1, 100), hearing.mark(2, 100)))
-    await asyncio.wait([second], timeout=0.3)
-    go_on.set()
-    await asyncio.gather(first, second)
+    await hearing.take_in(hearing.farm(3, 100, 0, 100))
+    await hearing.side.run(SLOW_COMMIT)  # both have looked for all marks before either's is committed
+    await asyncio.gather(*(hearing.take_in(hearing.mark(number, 100)) for number in range(3)))
     assert await hearing.farms() == {3}
-    await side.close()
 
 
 async def test_withdrawal_waits_while_facts_of_the_topic_are_parked(make_database: Callable[..., Any]) -> None:
