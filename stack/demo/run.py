@@ -1,0 +1,94 @@
+"""`tuopin demo`: make the sample, raise the stage, tell the story, compare, print one last line."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from stack.demo.comparison import Comparison, digest
+from stack.demo.quiet import Watch
+from stack.demo.report import Report
+from stack.demo.stage import practice_stack
+from stack.demo.story import FIRST_DAY, SCENES, Cast, Story, scene
+from stack.home import Home
+from stack.sample import write_sample
+
+FIGURES = (
+    "households",
+    "persons",
+    "rows_refused",
+    "doubts",
+    "judged",
+    "cases_decided",
+    "notices",
+    "payout_fen",
+    "verdicts_changed",
+)
+
+
+def demonstrate(folder: Path, county: str, households: int, console: Console, *, answers: Path | None = None) -> int:
+    """Run it all; 0 only if every figure read back is the expected one. `answers` names another answer file."""
+    began = time.monotonic()
+    folder.mkdir(parents=True, exist_ok=True)
+    console.print(f"[bold]样本 sample[/bold]: {households} households of {county}")
+    write_sample(county=county, households=households, folder=folder)
+    answer_file = answers or folder / "answers.json"
+    console.print(f"answer file, SHA-256 {digest(answer_file)}  (made before anything is uploaded)")
+    with practice_stack(folder / "home", FIRST_DAY, lambda text: console.print(f"  {text}", highlight=False)) as home:
+        story = asyncio.run(_tell(home, folder, Comparison.against(answer_file), console))
+    return _end(story, folder, console, time.monotonic() - began)
+
+
+async def _tell(home: Home, folder: Path, comparison: Comparison, console: Console) -> Story:
+    expected = comparison.expected
+    intro = f"{expected['county']}: {expected['households']} 户 {expected['persons']} 人 (synthetic, 虚构)"
+    cast = Cast.of(home, str(expected["county"]), str(expected["exit_village"]))
+    async with Watch(home) as watch:
+        with console.status("…") as status:
+            story = Story(
+                home=home,
+                watch=watch,
+                cast=cast,
+                comparison=comparison,
+                report=Report(intro=intro),
+                folder=folder,
+                tell=lambda title, figures: _print_table(console, title, figures),
+                progress=status.update,
+            )
+            for title, play in SCENES:
+                await scene(story, title, play)
+    return story
+
+
+def _print_table(console: Console, title: str, figures: Mapping[str, object]) -> None:
+    table = Table(title=title, title_justify="left", show_header=False)
+    for name, value in figures.items():
+        table.add_row(name, f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value))
+    console.print(table)
+
+
+def _end(story: Story, folder: Path, console: Console, seconds: float) -> int:
+    expected, compared = story.comparison.expected, story.comparison
+    figures = {name: story.known.get(name, expected.get(name)) for name in FIGURES}
+    story.report.comparison = list(compared.rows)
+    story.report.write(folder / "report.html")
+    for one in story.report.households:
+        console.print(f"[bold]{one.number}[/bold] {one.title}")
+        for when, sentences in (("兑付前 before", one.before), ("2019-10-15", one.after)):
+            console.print(f"  {when}")
+            for kind, sentence in sentences:
+                console.print(f"    {'✗' if kind == 'failed' else '?' if kind == 'unknown' else '✓'} {sentence}")
+    for words in compared.differences:
+        console.print(f"[red]differs[/red] {words}")
+    console.print(
+        f"report {folder / 'report.html'}, notice {folder / 'notice.html'}, answer book {folder / 'answer-book.xlsx'}"
+    )
+    outcome = "ok" if compared.agrees else "differs"
+    print(json.dumps({"demo": outcome, **figures, "seconds": round(seconds, 1)}, ensure_ascii=False), flush=True)
+    return 0 if compared.agrees else 1
