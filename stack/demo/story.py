@@ -1,7 +1,6 @@
 """The story, scene by scene: what each does through the gateway, and the figures it reads back.
 
-The demonstration's dates are those of Zhouqu's dividend of 2019: the register of 20 August, exits of one village from 21 to
-31 August, the dividend of 20 September, all households judged again on 15 October.
+The dates are those of Zhouqu's dividend of 2019: the register of 20 August, exits of one village from 21 to 31 August, the dividend of 20 September, all households judged again on 15 October.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from shared.clock import today
 from shared.values import Money
 from stack.demo.caller import Caller
 from stack.demo.comparison import Comparison
@@ -97,10 +97,10 @@ class Story:
     async def until(self, day: date) -> None:
         """A day at a time, each waited for."""
         clock = clock_of(self.home)
-        today = clock.now().astimezone(morning(day).tzinfo).date()  # the stack's own today, for stepping alone
-        while today < day:
-            today += timedelta(days=1)
-            clock.move_to(morning(today))
+        here = today(clock.now())
+        while here < day:
+            here += timedelta(days=1)
+            clock.move_to(morning(here))
             await self.quiet()
 
     def happened(self, day: date, words: str) -> None:
@@ -284,7 +284,7 @@ async def _draft_and_approve(story: Story, terms: dict[str, Any]) -> dict[str, A
 
 
 async def exits(story: Story) -> Figures:
-    """Meeting, verification, consent, seven days in the village, a second person's decision, the mark in the register."""
+    """Meeting, verification, consent, seven days in the village, a second person's decision, the mark."""
     reviewer, expected = story.cast.reviewer, story.comparison.expected
     candidates = await asyncio.to_thread(
         lambda: list(reviewer.every("/assessment/v1/cases/candidates", village=story.village))
@@ -441,7 +441,7 @@ async def judge_again(story: Story) -> Figures:
 def _three(story: Story) -> dict[str, str]:
     """One that the dividend lifts over the line, one that it leaves on the line, one whose birthday changed it."""
     expected = story.comparison.expected
-    chosen = {}
+    chosen: dict[str, str] = {}
     for cause, title in (
         ("payout", "分红使收入超过标准 lifted by the dividend"),
         ("birthday", "生日改变结论 a birthday"),
