@@ -31,10 +31,6 @@ def migrations_of(service: str) -> Path:
     return Path(__file__).parents[1] / "services" / service / "migrations"
 
 
-def has_migrations(service: str) -> bool:
-    return any((migrations_of(service) / "versions").glob("*.py"))
-
-
 async def migrate(service: str, owner_dsn: str) -> str:
     """Bring a service's database to the newest revision and load its reference rows; answers the revision."""
     # Waiting for another migration, or for a long one to end, is not an error here: no time limits.

@@ -5,6 +5,7 @@ import contextlib
 import ctypes
 import os
 import pwd
+import random
 import signal
 import socket
 import subprocess
@@ -105,12 +106,20 @@ def port_answers(port: int) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports nobody listens on; all held open until all are chosen, so that they differ."""
+    """Ports nobody listens on, below the range from which outgoing connections take theirs.
+
+    Above it a client that retries a broker which is down can end up connected to itself, and hold the broker's port.
+    """
     with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind((LOOPBACK, 0))
-        return [one.getsockname()[1] for one in sockets]
+        ports: list[int] = []
+        for _ in range(1000):
+            if len(ports) == count:
+                return ports
+            one = held.enter_context(socket.socket())
+            with contextlib.suppress(OSError):
+                one.bind((LOOPBACK, random.randrange(20_000, 32_000)))
+                ports.append(one.getsockname()[1])
+    raise StackProblem("no free port was found", "end some programs that listen on ports 20000 to 32000")
 
 
 def require_free(name: str, ports: tuple[int, ...]) -> None:

@@ -24,8 +24,9 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from stack import provision
 from stack.jars import ensure_jars
+from stack.jobs import has_revisions
 from stack.kafka import Kafka, ensure_aot_cache
-from stack.migrate import has_migrations, migrate
+from stack.migrate import migrate
 from stack.postgres import Postgres
 from stack.processes import Child, free_ports
 from stack.provision import Database
@@ -280,7 +281,7 @@ def wipe(pytestconfig: pytest.Config) -> Callable[[Database], None]:
 
 
 def _clone_of(stack: TestStack, name: str, service: str) -> Database:
-    assert has_migrations(service), f"services/{service}/migrations/versions holds no revision"
+    assert has_revisions(service), f"services/{service}/migrations/versions holds no revision"
     database = run(_clone(stack.cluster, name, service))
     stack.reference_tables[name] = run(_filled_tables(database))
     return database

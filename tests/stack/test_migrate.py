@@ -7,10 +7,11 @@ from collections.abc import Callable
 import asyncpg
 import pytest
 
-from stack.migrate import differences, has_migrations, metadata_of, migrate, script_of
+from stack.jobs import has_revisions
+from stack.migrate import differences, metadata_of, migrate, script_of
 from stack.provision import SERVICES, Database
 
-BUILT = [service for service in SERVICES if has_migrations(service)]
+BUILT = [service for service in SERVICES if has_revisions(service)]
 
 
 @pytest.mark.parametrize("service", BUILT)
