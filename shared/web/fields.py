@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
+from fastapi import Depends, Path, Query
+from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
@@ -43,6 +45,15 @@ def _reads(kind: type[Value], parse: Callable[[str], Value]) -> PlainValidator:
     return PlainValidator(read)
 
 
+def _placed(where: str, name: str, parse: Callable[[str], Value], text: str) -> Value:
+    """The same for a parameter: FastAPI takes plain types alone there."""
+    try:
+        return parse(text)
+    except Problem as problem:
+        texts = {"zh": problem.detail_zh, "en": problem.detail_en}
+        raise RequestValidationError([{"type": "value_invalid", "loc": (where, name), "ctx": texts}]) from None
+
+
 def _schema(pattern: str, example: str, title: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": pattern, "examples": [example], "description": title})
 
@@ -50,11 +61,14 @@ def _schema(pattern: str, example: str, title: str) -> WithJsonSchema:
 _text = PlainSerializer(str, return_type=str)
 _whole = PlainSerializer(lambda value: value.text, return_type=str)
 
+DIVISION_FORM = r"^[1-9][1-9]([0-9]{10}|[0-9]{7}|[0-9]{4}|[0-9]{2})?$"
+HOUSEHOLD_FORM = r"^[1-9][1-9][0-9]{14}$"
+
 DivisionField = Annotated[
     DivisionCode,
     _reads(DivisionCode, DivisionCode.parse),
     _text,
-    _schema(r"^[1-9][1-9]([0-9]{10}|[0-9]{7}|[0-9]{4}|[0-9]{2})?$", "522630100201", "区划代码"),
+    _schema(DIVISION_FORM, "522630100201", "区划代码"),
 ]
 MoneyField = Annotated[
     Money,
@@ -66,7 +80,7 @@ HouseholdNumberField = Annotated[
     HouseholdNumber,
     _reads(HouseholdNumber, HouseholdNumber.parse),
     _text,
-    _schema(r"^[1-9][1-9][0-9]{14}$", "5226301002010001", "户编号"),
+    _schema(HOUSEHOLD_FORM, "5226301002010001", "户编号"),
 ]
 CitizenIdField = Annotated[
     CitizenId,
@@ -80,3 +94,29 @@ ShownCitizenId = Annotated[
     _whole,
     WithJsonSchema({"type": "string", "description": "公民身份号码（全文，须有权限与事由，查看留痕）"}),
 ]
+
+
+async def _division_in_path(
+    division: Annotated[str, Path(description="区划代码", json_schema_extra={"pattern": DIVISION_FORM})],
+) -> DivisionCode:
+    return _placed("path", "division", DivisionCode.parse, division)
+
+
+async def _division_in_query(
+    division: Annotated[str | None, Query(description="区划代码", json_schema_extra={"pattern": DIVISION_FORM})] = None,
+) -> DivisionCode | None:
+    return None if division is None else _placed("query", "division", DivisionCode.parse, division)
+
+
+async def _number_in_path(
+    number: Annotated[str, Path(description="户编号", json_schema_extra={"pattern": HOUSEHOLD_FORM})],
+) -> HouseholdNumber:
+    return _placed("path", "number", HouseholdNumber.parse, number)
+
+
+DivisionPath = Annotated[DivisionCode, Depends(_division_in_path)]
+"""The path parameter `{division}`."""
+DivisionQuery = Annotated[DivisionCode | None, Depends(_division_in_query)]
+"""The query parameter `division`, absent or read."""
+HouseholdNumberPath = Annotated[HouseholdNumber, Depends(_number_in_path)]
+"""The path parameter `{number}`."""

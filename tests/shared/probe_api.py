@@ -24,11 +24,15 @@ from shared.auth import log_access
 from shared.crypto import new_key_ring
 from shared.errors import Conflict, Missing
 from shared.settings import Settings
-from shared.values import DivisionCode
+from shared.values import DivisionCode, HouseholdNumber, Level
 from shared.web import (
     PUBLIC,
     Body,
     DivisionField,
+    DivisionPath,
+    DivisionQuery,
+    HouseholdNumberField,
+    HouseholdNumberPath,
     IfMatch,
     MoneyField,
     Now,
@@ -216,6 +220,21 @@ async def stream_late(tx: Tx) -> StreamingResponse:
         yield str(await tx.driver.fetchval("select 'secret of another caller'")).encode()
 
     return StreamingResponse(lines(), media_type="text/plain")
+
+
+class Place(Out):
+    number: HouseholdNumberField
+    within: DivisionField | None
+
+
+@router.get("/places/{number}", roles=CLERKS)
+async def read_place(number: HouseholdNumberPath, within: DivisionQuery) -> Place:
+    return Place(number=number, within=within)
+
+
+@router.get("/divisions/{division}", roles=CLERKS)
+async def read_division(division: DivisionPath) -> Place:
+    return Place(number=HouseholdNumber.parse(f"{division.at(Level.VILLAGE)}0001"), within=division)
 
 
 class Tokens:

@@ -292,7 +292,7 @@ def test_the_table_of_routes_and_roles(app: FastAPI) -> None:
     assert table[("POST", f"{V1}/households")] == frozenset({Role.CLERK, Role.REVIEWER})
     assert table[("POST", f"{V1}/lane")] == frozenset({Role.ACCOUNTANT})
     assert table[("GET", f"{V1}/notices")] is PUBLIC
-    assert len(table) == 11
+    assert len(table) == 13
 
 
 # Routes that would break a rule do not start
@@ -869,6 +869,26 @@ def test_values_go_in_checked_and_out_as_text() -> None:
     assert shown["citizen"] == "629999********1234"
     assert shown["shown"] == given["citizen"]
     assert UUID(int=0) != new_id()
+
+
+@pytest.mark.parametrize(
+    ("path", "pointer"),
+    [
+        ("/divisions/5x", "path:division"),
+        ("/places/5226", "path:number"),
+        ("/places/5226301002010001?division=1", "query:division"),
+    ],
+)
+async def test_values_in_paths_and_queries_are_checked_in_their_place(clerk: Caller, path: str, pointer: str) -> None:
+    good = (await clerk("GET", "/places/5226301002010001?division=52")).json()
+    assert good == {"within": "520000000000", "number": "5226301002010001"}
+    assert (await clerk("GET", "/places/5226301002010001")).json()["within"] is None
+    assert (await clerk("GET", "/divisions/522630")).json()["within"] == COUNTY.text
+    told = refused(await clerk("GET", path), 422, "request.invalid")
+    (error,) = told["errors"]
+    assert (error["pointer"], error["code"]) == (pointer, "value_invalid")
+    assert "应为" in error["detail"]
+    assert "must be" in error["detail_en"]
 
 
 # Stopping
