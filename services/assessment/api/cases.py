@@ -11,6 +11,8 @@ from pydantic import Field
 from starlette.responses import Response
 
 from services.assessment.actions import cases as actions
+from services.assessment.actions.explaining import JudgementMissing, explain_kept
+from services.assessment.api.judgements import JudgementOut
 from services.assessment.domain.cases import (
     Actor,
     Case,
@@ -73,6 +75,7 @@ READERS = (Role.CLERK, Role.REVIEWER, Role.APPROVER, Role.AUDITOR)
 VILLAGE = (Role.CLERK, Role.REVIEWER)
 STEP_TAKERS = (Role.CLERK, Role.REVIEWER, Role.APPROVER)
 MOST_AT_ONCE = 500
+USUAL_PURPOSE = "案件办理"
 STEP_PROBLEMS: tuple[type[Problem], ...] = (
     CaseMissing,
     StepUnknown,
@@ -518,7 +521,7 @@ class ObjectionOut(Out):
 class CaseDetail(CaseOut):
     """案件全貌: what an auditor asks: on which judgement, which meeting, which notice, which objections, who, when."""
 
-    judgement_link: str
+    judged: JudgementOut | None = Field(description="立案所依据的研判及其理由、参数和依据；户已迁出管辖范围则为空")
     steps_possible: list[str]
     trail: list[StepTakenOut]
     notices: list[NoticeOut]
@@ -527,26 +530,32 @@ class CaseDetail(CaseOut):
 
 @router.get("/cases/{case_id}", roles=READERS, problems=(CaseMissing,))
 async def read_case(case_id: UUID, tx: Tx, officer: Officer, response: Response, purpose: Purpose = None) -> CaseDetail:
-    """案件全貌 with its whole trail; with a stated purpose, who objected is shown by name."""
+    """案件全貌: who looked is written down; with a stated purpose, who objected is shown by name."""
     case = await store.load_case(tx, case_id)
     if case is None:
         raise CaseMissing(case=case_id)
     raised = await objections.objections_of(tx, case_id)
-    if purpose is not None:
-        await log_access(tx, officer, purpose=purpose, noun="case", ids=[case_id, *(one.id for one in raised)])
+    seen = [case_id, case.household, *(one.id for one in raised)]
+    await log_access(tx, officer, purpose=purpose or USUAL_PURPOSE, noun="case", ids=seen)
     set_etag(response, case.version)
     return await _detail(tx, case, raised, shows_names=purpose is not None)
 
 
 async def _detail(tx: Transaction, case: Case, raised: list[Objection], *, shows_names: bool) -> CaseDetail:
     hung = await publicity.publicities_of_case(tx, case.id)
-    procedure = PROCEDURES[case.kind]
-    link = f"/assessment/v1/households/{case.household}/judgement?version={case.judged.household_version}"
     return CaseDetail(
         **CaseOut.of(case).model_dump(),
-        judgement_link=link,
-        steps_possible=[step.code for step in procedure.steps if case.state in step.froms],
+        judged=await _judged(tx, case),
+        steps_possible=[step.code for step in PROCEDURES[case.kind].steps if case.state in step.froms],
         trail=[StepTakenOut.of(case, taken) for taken in case.trail],
         notices=[NoticeOut.of(case.id, one) for one in hung],
         objections=[ObjectionOut.of(one, shows_name=shows_names) for one in raised],
     )
+
+
+async def _judged(tx: Transaction, case: Case) -> JudgementOut | None:
+    """The frozen judgement, as it reads today and in ten years."""
+    try:
+        return JudgementOut.of(await explain_kept(tx, case.judged.id))
+    except JudgementMissing:
+        return None
