@@ -91,3 +91,61 @@ class ReversalUnequal(Conflict):
     en = "The reversal of {fen} fen does not cancel the {paid} fen paid, or was made before"
     hint_zh = "请与合作社核对凭证"
     hint_en = "Check the voucher with the cooperative"
+
+
+class PersonElsewhere(Conflict):
+    """成员在他户: a person belongs to one household on each day (held by the database)."""
+
+    code = "person.elsewhere"
+    zh = "户{number}中有成员在同一天属于另一户，或其证件号码已为他人所用"
+    en = "A member of household {number} belongs to another household on the same day, or has another person's number"
+    hint_zh = "请先在原户办理迁出"
+    hint_en = "Let the person leave the other household first"
+
+
+class PersonHidden(Conflict):
+    """成员在辖区外: the identity is on record outside the caller's scope; nothing else is told."""
+
+    code = "person.out_of_scope"
+    zh = "户{number}中有成员已登记在您的管辖范围之外"
+    en = "A member of household {number} is on record outside your scope"
+    hint_zh = "请联系上级核对后办理"
+    hint_en = "Ask the office above you to check"
+
+
+class StatusOverlap(Conflict):
+    """身份重叠: one status twice on one day, or poor and lifted at once (held by the database)."""
+
+    code = "status.overlap"
+    zh = "户{number}的身份区间重叠"
+    en = "Statuses of household {number} overlap"
+    hint_zh = "请核对各身份的起止日期"
+    hint_en = "Check the days of its statuses"
+
+
+class ObservationOlder(Conflict):
+    """资料较旧: what is on record was seen later; an older form cannot replace it."""
+
+    code = "observation.older"
+    zh = "调查日期{on}早于在册资料的{known}"
+    en = "Observed on {on}, before what is on record ({known})"
+    hint_zh = "请核对调查日期"
+    hint_en = "Check the day of the visit"
+
+
+class DivisionUnknown(Invalid):
+    """区划未登记: no village of that code is in force."""
+
+    code = "division.unknown"
+    zh = "村级区划{division}未登记"
+    en = "There is no village division {division}"
+    hint_zh = "请核对12位村级区划代码"
+    hint_en = "Check the twelve-digit code of the village"
+
+
+class PersonMissing(Missing):
+    """人不存在."""
+
+    code = "person.missing"
+    zh = "未找到该人"
+    en = "No such person"

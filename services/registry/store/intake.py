@@ -20,6 +20,7 @@ from services.registry.store.outgoing import announce_households
 from services.registry.tables import HOUSEHOLD_FACTS, PERSON_FACTS, STAGING, household, household_history, person
 from services.registry.tables.people import PERSON_SEALED
 from shared.db import Transaction
+from shared.errors import Busy
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class KnownHousehold:
 
     no: int
     id: UUID
+    division: int
     observed_on: date
     superseded: bool
 
@@ -80,9 +82,11 @@ async def hasten(tx: Transaction) -> None:
 async def known_households(tx: Transaction, numbers: Sequence[str]) -> dict[str, KnownHousehold]:
     """Those that the submitter may see."""
     rows = await tx.driver.fetch(
-        "select number, no, id, observed_on, superseded_by is not null from household where number = any($1)", numbers
+        "select number, no, id, division, observed_on, superseded_by is not null as superseded from household"
+        " where number = any($1)",
+        numbers,
     )
-    return {number: KnownHousehold(no, id_, observed, superseded) for number, no, id_, observed, superseded in rows}
+    return {row["number"]: KnownHousehold(*list(row.values())[1:]) for row in rows}
 
 
 async def hidden_numbers(tx: Transaction, numbers: Sequence[str], seen: dict[str, KnownHousehold]) -> set[str]:
@@ -99,7 +103,7 @@ async def known_people(tx: Transaction, identities: Sequence[bytes]) -> dict[byt
     return {identity: KnownPerson(no, id_, household_no) for identity, no, id_, household_no in rows}
 
 
-async def hidden_identities(tx: Transaction, identities: Sequence[bytes], seen: dict[bytes, KnownPerson]) -> set[bytes]:
+async def hidden_identities(tx: Transaction, identities: Sequence[bytes], seen: Mapping[bytes, object]) -> set[bytes]:
     """Identities that stand in the register outside the submitter's scope: yes or no, nothing else."""
     unseen = [identity for identity in identities if identity not in seen]
     return set(await tx.driver.fetchval("select identities_on_record($1)", unseen)) if unseen else set()
@@ -134,17 +138,45 @@ LOCK = """select no from household where no = any(array(
 EXISTING_HOUSEHOLDS = "array(select household_no from staging_household where job = $1 and not is_new)"
 EXISTING_PERSONS = "array(select person_no from staging_person where job = $1 and not is_new)"
 
-HOUSEHOLDS_CHANGED = f"""select coalesce(array_agg(s.household_no), '{{}}') as changed,
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Which columns the file speaks of: all others stay as they are on record."""
+
+    household: tuple[str, ...]
+    person: tuple[str, ...]
+    sealed: tuple[str, ...]
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """Of a person; sealed values differ at each sealing, their blind indexes tell."""
+        return ("household_no", "division", "id_provisional", *self.person)
+
+    @property
+    def replaced(self) -> tuple[str, ...]:
+        """Of a person, when something of it differs."""
+        return ("identity_index", "id_provisional", *self.person, *self.sealed)
+
+
+ALL_COLUMNS = Columns(HOUSEHOLD_FACTS, PERSON_FACTS, PERSON_SEALED)
+
+
+def households_changed(columns: Columns) -> str:
+    """Households on record whose facts differ, and of those the ones that moved."""
+    return f"""select coalesce(array_agg(s.household_no), '{{}}') as changed,
   coalesce(array_agg(s.household_no) filter (where s.division <> h.division), '{{}}') as moved
 from (select * from staging_household where job = $1 and not is_new) s
 join (select * from household where no = any({EXISTING_HOUSEHOLDS})) h on h.no = s.household_no
-where ({named(HOUSEHOLD_FACTS, "h")}) is distinct from ({named(HOUSEHOLD_FACTS, "s")})"""
+where ({named(columns.household, "h")}) is distinct from ({named(columns.household, "s")})"""
 
-COMPARED = ("household_no", "division", "id_provisional", *PERSON_FACTS)
-PERSONS_CHANGED = f"""select coalesce(array_agg(s.person_no), '{{}}')
+
+def persons_changed(columns: Columns) -> str:
+    """Persons on record of whom something differs."""
+    return f"""select coalesce(array_agg(s.person_no), '{{}}')
 from (select * from staging_person where job = $1 and not is_new) s
 join (select * from person where no = any({EXISTING_PERSONS})) p on p.no = s.person_no
-where ({named(COMPARED, "p")}) is distinct from ({named(COMPARED, "s")})"""
+where ({named(columns.compared, "p")}) is distinct from ({named(columns.compared, "s")})"""
+
 
 CURRENT_MEMBERS = f"""select no, household_no, person_no, relation from membership
   where household_no = any({EXISTING_HOUSEHOLDS}) and known_to = 'infinity' and upper_inf(during)"""
@@ -160,7 +192,8 @@ where m.no is null or s.person_no is null"""
 
 AXIS = "case when kind in ('poor', 'lifted') then 'poor' else kind end as axis"
 STATUSES = f"""with held as (
-  select *, {AXIS} from status where household_no = any({EXISTING_HOUSEHOLDS}) and known_to = 'infinity'),
+  select *, {AXIS} from status where known_to = 'infinity' and household_no = any({EXISTING_HOUSEHOLDS})
+    and household_no = any(array(select household_no from staging_status where job = $1))),
 decided as (select distinct household_no, kind from held where opened_by is not null or ended_by is not null),
 ended as (
   select household_no, axis, max(upper(during)) as until from held where not upper_inf(during)
@@ -229,27 +262,27 @@ where job = $1 and person_no = any($2)"""
 OPENED = ("household_no", "kind", "since", "until", "row")
 
 
-async def classify(tx: Transaction, job: UUID) -> Change:
+async def classify(tx: Transaction, job: UUID, columns: Columns = ALL_COLUMNS) -> Change:
     """What the staged chunk would change. A row is changed if its person is, or if its person heads a household whose
     own facts, statuses or incomes are.
     """
     await tx.driver.execute(LOCK, job)
     row = tx.driver.fetchrow
     new = await row(NEW, job)
-    households = await row(HOUSEHOLDS_CHANGED, job)
-    persons_changed = await tx.driver.fetchval(PERSONS_CHANGED, job)
+    households = await row(households_changed(columns), job)
+    persons = await tx.driver.fetchval(persons_changed(columns), job)
     members = await row(MEMBERSHIPS, job)
     statuses = await row(STATUSES, job)
     incomes = await row(INCOMES, job)
     of_heads = {*households["changed"], *statuses["households"], *incomes["households"], *members["losing"]}
-    of_persons = await tx.driver.fetchval(OF_PERSONS, job, [*persons_changed, *members["entering"]])
-    counts = await row(ROWS, job, [*persons_changed, *members["entering"]], list(of_heads))
+    of_persons = await tx.driver.fetchval(OF_PERSONS, job, [*persons, *members["entering"]])
+    counts = await row(ROWS, job, [*persons, *members["entering"]], list(of_heads))
     return Change(
         households_new=new["households"],
         households_changed=households["changed"],
         households_moved=households["moved"],
         persons_new=new["persons"],
-        persons_changed=persons_changed,
+        persons_changed=persons,
         memberships_closing=members["closing"],
         persons_entering=members["entering"],
         persons_leaving=sorted(set(members["left_or_changed"]) - set(members["entering"])),
@@ -273,28 +306,40 @@ assert [column.name for column in household_history.columns][:-1] == list(HOUSEH
 INSERT_HOUSEHOLDS = f"""insert into household (no, id, number, {named(HOUSEHOLD_FACTS)}, observed_on, {KEPT})
 select household_no, id, number, {named(HOUSEHOLD_FACTS)}, observed_on, 1, $2, $3, job, row
 from staging_household where job = $1 and is_new order by household_no"""
-UPDATE_HOUSEHOLDS = f"""with up as (
-  update household h set ({named(HOUSEHOLD_FACTS)}) = ({named(HOUSEHOLD_FACTS, "s")}), observed_on = s.observed_on,
+
+
+def update_households(columns: Columns) -> str:
+    """The facts that the file speaks of, the image before them into history."""
+    return f"""with up as (
+  update household h set ({named(columns.household)}) = ({named(columns.household, "s")}), observed_on = s.observed_on,
     version = h.version + 1, known_from = $2, recorded_by = $3, batch = s.job, batch_row = s.row
   from staging_household s where s.job = $1 and h.no = s.household_no and h.no = any($4)
   returning old.*)
 insert into household_history ({named(HOUSEHOLD_COLUMNS)}, known_to) select {named(HOUSEHOLD_COLUMNS)}, $2 from up"""
+
+
 RAISE_VERSIONS = "update household set version = version + 1 where no = any($1)"
 
-SEALED = ("identity_index", "id_provisional", *PERSON_FACTS, *PERSON_SEALED)
-INSERT_PERSONS = f"""insert into person (no, id, household_no, division, {named(SEALED)}, observed_on, {KEPT})
-select person_no, id, household_no, division, {named(SEALED)}, observed_on, 1, $2, $3, job, row
+INSERTED = named(ALL_COLUMNS.replaced)
+INSERT_PERSONS = f"""insert into person (no, id, household_no, division, {INSERTED}, observed_on, {KEPT})
+select person_no, id, household_no, division, {INSERTED}, observed_on, 1, $2, $3, job, row
 from staging_person where job = $1 and is_new order by person_no"""
 PERSON_HISTORY = (
     f"insert into person_history ({named(PERSON_COLUMNS)}, known_to) select {named(PERSON_COLUMNS)}, $2 from up"
 )
-UPDATE_PERSONS = f"""with up as (
+
+
+def update_persons(columns: Columns) -> str:
+    """What the file speaks of, sealed values too, the image before it into history."""
+    return f"""with up as (
   update person p set household_no = s.household_no, division = s.division,
-    ({named(SEALED)}) = ({named(SEALED, "s")}), observed_on = s.observed_on,
+    ({named(columns.replaced)}) = ({named(columns.replaced, "s")}), observed_on = s.observed_on,
     version = p.version + 1, known_from = $2, recorded_by = $3, batch = s.job, batch_row = s.row
   from staging_person s where s.job = $1 and p.no = s.person_no and p.no = any($4)
   returning old.*)
 {PERSON_HISTORY}"""
+
+
 RELEASE_PERSONS = f"""with up as (
   update person p set household_no = null, version = p.version + 1, known_from = $2, recorded_by = $3, batch = $1,
     batch_row = null
@@ -359,19 +404,26 @@ FOLLOW = """update {table} c set division = h.division from (select no, division
 where c.household_no = h.no and c.division <> h.division"""
 
 
-async def apply(tx: Transaction, job: UUID, change: Change, by: str, now: datetime) -> None:
+class ChunkCollided(Busy):
+    """分段冲突: somebody recorded one of these households or persons at the same moment; the chunk is done again."""
+
+    code = "intake.collided"
+    zh = "与他人同时登记的户或人冲突，本段将重做"
+    en = "Somebody recorded the same household or person at this moment; the chunk is done again"
+
+
+async def apply(
+    tx: Transaction, job: UUID, change: Change, by: str, now: datetime, columns: Columns = ALL_COLUMNS
+) -> None:
     """Make it so, and announce every touched household with its new version; untouched ones are not written at all."""
     if not change.touched:
         return
+    try:
+        await _apply_households(tx, job, change, by, now, columns)
+        await _apply_persons(tx, job, change, by, now, columns)
+    except asyncpg.UniqueViolationError as error:
+        raise ChunkCollided from error
     run = tx.driver.execute
-    if change.households_new:
-        await run(INSERT_HOUSEHOLDS, job, now, by)
-    if change.households_changed:
-        await run(UPDATE_HOUSEHOLDS, job, now, by, change.households_changed)
-    raised = set(change.touched) - {*change.households_new, *change.households_changed}
-    if raised:
-        await run(RAISE_VERSIONS, sorted(raised))
-    await _apply_persons(tx, job, change, by, now)
     await run(CHANGE_STATUSES, job, now, by, change.statuses_closing, *change.statuses_opening)
     await run(CHANGE_INCOMES, job, now, by, change.incomes_closing, change.incomes_opening)
     await run(CHANGE_DOUBTS, job, now, by, change.touched)
@@ -381,12 +433,25 @@ async def apply(tx: Transaction, job: UUID, change: Change, by: str, now: dateti
     await announce_households(tx, change.touched, now)
 
 
-async def _apply_persons(tx: Transaction, job: UUID, change: Change, by: str, now: datetime) -> None:
+async def _apply_households(
+    tx: Transaction, job: UUID, change: Change, by: str, now: datetime, columns: Columns
+) -> None:
+    run = tx.driver.execute
+    if change.households_new:
+        await run(INSERT_HOUSEHOLDS, job, now, by)
+    if change.households_changed:
+        await run(update_households(columns), job, now, by, change.households_changed)
+    raised = set(change.touched) - {*change.households_new, *change.households_changed}
+    if raised:
+        await run(RAISE_VERSIONS, sorted(raised))
+
+
+async def _apply_persons(tx: Transaction, job: UUID, change: Change, by: str, now: datetime, columns: Columns) -> None:
     run = tx.driver.execute
     if change.persons_new:
         await run(INSERT_PERSONS, job, now, by)
     if change.persons_changed:
-        await run(UPDATE_PERSONS, job, now, by, change.persons_changed)
+        await run(update_persons(columns), job, now, by, change.persons_changed)
     if change.persons_leaving:
         await run(RELEASE_PERSONS, job, now, by, change.persons_leaving)
     if change.memberships_closing or change.persons_entering:
@@ -400,3 +465,20 @@ async def refresh_statistics(driver: asyncpg.Connection) -> None:
     """After the first and the fourth chunk of a first load the planner still believes that the tables are empty."""
     for table in GROWN:
         await driver.execute(f"analyze {table}")
+
+
+async def sweep(driver: asyncpg.Connection) -> None:
+    """Rows that have gone leave their room in the staging tables; outside of any transaction."""
+    for table in STAGING:
+        await driver.execute(f"vacuum {table.name}")
+
+
+async def villages_in_force(tx: Transaction, codes: Sequence[int], on: date) -> set[int]:
+    """Which of these are villages of the register on that day."""
+    rows = await tx.driver.fetch(
+        "select code from division where code = any($1) and level = 'village' and valid_from <= $2"
+        " and (valid_to is null or valid_to >= $2)",
+        codes,
+        on,
+    )
+    return {row["code"] for row in rows}

@@ -43,7 +43,7 @@ INCOME = """select household_no,
     json_agg(distinct jsonb_build_array(year_from, year_to)) filter (where source = 'declared') as declared
   from income where household_no = any($1) and known_to = 'infinity' group by household_no"""
 DECISIONS = """select household_no, json_agg(id order by known_from, id) as list
-  from decision where household_no = any($1) group by household_no"""
+  from decision where household_no = any($1) and withdrawn_at is null group by household_no"""
 LIVING = f"json_build_object({pairs(LIVING_FACTS, 'h')}, 'housing_area_m2', h.housing_area_m2::text)"
 
 BUILT = f"""

@@ -4,7 +4,6 @@ Household and person are current rows with a history of superseded images in the
 income are rows with `known_from` and `known_to`, corrected by closing and inserting (history, ADR 0007).
 """
 
-from services.registry.tables.base import metadata, plumbing
 from services.registry.tables.divisions import division, division_history, parameter
 from services.registry.tables.doubts import doubt
 from services.registry.tables.households import HOUSEHOLD_FACTS, decision, household, household_history
@@ -21,6 +20,7 @@ from services.registry.tables.intake import (
 )
 from services.registry.tables.intervals import income, membership, status
 from services.registry.tables.people import PERSON_FACTS, person, person_history
+from services.registry.tables.shapes import metadata, plumbing
 
 STAGING = (staging_household, staging_person, staging_status, staging_income, staging_doubt)
 """待入库: rows of a file on their way in; unlogged, the worker's alone, without policies (COPY refuses those)."""

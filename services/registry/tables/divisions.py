@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from services.registry.tables.base import MOMENT, history_of, metadata, number
+from services.registry.tables.shapes import MOMENT, history_of, metadata, number
 
 division = sa.Table(
     "division",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
-from services.registry.tables.base import MOMENT, metadata, number, recorded
+from services.registry.tables.shapes import MOMENT, metadata, number, recorded
 
 doubt = sa.Table(
     "doubt",

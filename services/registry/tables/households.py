@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
-from services.registry.tables.base import AREA, MOMENT, history_of, metadata, number, observed, plain
+from services.registry.tables.shapes import AREA, MOMENT, history_of, metadata, number, observed, plain
 
 DECLARED = (
     ("a", "工资性收入"),
@@ -85,6 +85,7 @@ decision = sa.Table(
     sa.Column("document_number", sa.Text, nullable=False, comment="文号"),
     sa.Column("version_judged", sa.BigInteger, nullable=False, comment="研判所依据的版本"),
     sa.Column("known_from", MOMENT, nullable=False, comment="录入时刻"),
+    sa.Column("withdrawn_at", MOMENT, comment="作废时刻"),
     sa.Index("decision_household", "household_no"),
     comment="已执行的决定",
 )

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
 from services.registry.tables import households, people
-from services.registry.tables.base import MOMENT, metadata
+from services.registry.tables.shapes import MOMENT, metadata
 
 intake = sa.Table(
     "intake",

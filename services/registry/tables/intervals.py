@@ -11,10 +11,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
-from services.registry.tables.base import known, metadata, number
+from services.registry.tables.shapes import known, metadata, number
 
 HELD = sa.text("known_to = 'infinity'")
 HELD_AND_OPEN = sa.text("known_to = 'infinity' and upper_inf(during)")
+HELD_PAYOUT = sa.text("known_to = 'infinity' and source = 'payout'")
 CURRENT_HEAD = sa.text("known_to = 'infinity' and upper_inf(during) and relation = 'head'")
 
 
@@ -84,7 +85,7 @@ income = sa.Table(
     sa.Index(
         "income_once", "household_no", "year_from", "item", "source", "reference", unique=True, postgresql_where=HELD
     ),
-    sa.Index("income_payout", "reference", unique=True, postgresql_where=sa.text("source = 'payout'")),
-    sa.Index("income_reversal", "reverses", unique=True, postgresql_where=sa.text("reverses is not null")),
+    sa.Index("income_payout", "reference", unique=True, postgresql_where=HELD_PAYOUT),
+    sa.Index("income_reversal", "reverses", unique=True, postgresql_where=HELD_PAYOUT),
     comment="收入",
 )

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
-from services.registry.tables.base import history_of, metadata, number, observed, plain
+from services.registry.tables.shapes import history_of, metadata, number, observed, plain
 
 
 def facts() -> list[sa.Column[Any]]:

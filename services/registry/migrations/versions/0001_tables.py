@@ -48,6 +48,7 @@ def _decision() -> None:
         sa.Column("document_number", sa.Text(), nullable=False, comment="文号"),
         sa.Column("version_judged", sa.BigInteger(), nullable=False, comment="研判所依据的版本"),
         sa.Column("known_from", sa.DateTime(timezone=True), nullable=False, comment="录入时刻"),
+        sa.Column("withdrawn_at", sa.DateTime(timezone=True), nullable=True, comment="作废时刻"),
         sa.PrimaryKeyConstraint("id"),
         comment="已执行的决定",
     )
@@ -357,10 +358,18 @@ def _income() -> None:
         postgresql_where=sa.text("known_to = 'infinity'"),
     )
     op.create_index(
-        "income_payout", "income", ["reference"], unique=True, postgresql_where=sa.text("source = 'payout'")
+        "income_payout",
+        "income",
+        ["reference"],
+        unique=True,
+        postgresql_where=sa.text("known_to = 'infinity' and source = 'payout'"),
     )
     op.create_index(
-        "income_reversal", "income", ["reverses"], unique=True, postgresql_where=sa.text("reverses is not null")
+        "income_reversal",
+        "income",
+        ["reverses"],
+        unique=True,
+        postgresql_where=sa.text("known_to = 'infinity' and source = 'payout'"),
     )
 
 

@@ -65,7 +65,8 @@ begin{READ_COMMITTED_ONLY}
     {refuse("guard_one_household", "a person in two households on one day")}
   end if;
   if exists (select 1 from membership where known_to = 'infinity' and household_no = any(households)
-      group by household_no having range_agg(during) <> coalesce(range_agg(during) filter (where relation = 'head'), '{{}}'))
+      group by household_no
+      having range_agg(during) <> coalesce(range_agg(during) filter (where relation = 'head'), '{{}}'))
     or {overlap("membership", "household_no", "relation = 'head' and household_no = any(households)")} then
     {refuse("guard_one_head", "a household has exactly one head on each of its days")}
   end if;{BACK}

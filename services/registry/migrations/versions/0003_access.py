@@ -56,7 +56,7 @@ def _grants() -> list[str]:
     statements = [s for table, rights in both.items() for s in grant(table, SERVICE, api=rights, worker=rights)]
     return [
         *statements,
-        *grant("decision", SERVICE, api="select", worker="select, insert, update (division)"),
+        *grant("decision", SERVICE, api="select", worker="select, insert, update (division, withdrawn_at)"),
         *grant("intake", SERVICE, api="select, insert", worker="select, update (rows, answered_at)"),
         *grant("intake_file", SERVICE, api="select, insert", worker="select, insert, delete"),
         *grant("intake_chunk", SERVICE, api="select", worker="select, insert"),

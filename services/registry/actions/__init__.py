@@ -1,0 +1,1 @@
+"""What registry can do: one function a verb, one file a noun."""

@@ -1,0 +1,215 @@
+"""What is answered of households and people: masked unless a purpose was stated and written down.
+
+Masked, a member shows no birth date, no health, no telephone: with the masked number they would give the whole one.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from pydantic import Field
+
+from services.registry.api.bodies import LivingBody, money
+from services.registry.domain import Household, IncomeRow, Living, Membership, Person, StatusSpan
+from services.registry.domain.fields import BY_NAME, Privacy
+from services.registry.store.households import Record
+from shared.values import mask_id, mask_name, mask_phone
+from shared.web import DivisionField, HouseholdNumberField, MoneyField, Out
+
+MASKED = {"id_number": mask_id, "disability_card": mask_id, "phone": mask_phone, "name": mask_name}
+HIDDEN = frozenset(
+    field.name
+    for field in BY_NAME.values()
+    if (field.table == "person" and field.privacy is Privacy.SENSITIVE) or field.name == "person_number"
+) | {"disability_kind", "disability_level"}
+
+
+class SpanOut(Out):
+    """户状态区间."""
+
+    kind: str
+    since: date
+    until: date | None
+    opened_by: UUID | None
+    closed_by: UUID | None
+
+
+class PersonOut(Out):
+    """人. `masked` tells whether identifying and sensitive fields are hidden."""
+
+    id: UUID
+    masked: bool
+    name: str
+    person_number: str | None
+    sex: str | None
+    birth_on: date | None
+    id_kind: str | None
+    id_number: str | None
+    id_provisional: bool
+    ethnicity: str | None
+    political: str | None
+    schooling: str | None
+    education: str | None
+    health: str | None
+    disability_card: str | None
+    disability_kind: int | None
+    disability_level: int | None
+    labour: str | None
+    medical_cover: str | None
+    serious_illness_cover: str | None
+    pension_cover: str | None
+    workplace: str | None
+    work_months: int | None
+    work_monthly_pay: MoneyField | None
+    job_lost_on: date | None
+    phone: str | None
+    present: bool | None
+
+
+def person_out(person: Person, *, masked: bool) -> PersonOut:
+    """A person as this caller may see him."""
+    shown: dict[str, Any] = {name: getattr(person, name, None) for name in PersonOut.model_fields}
+    shown |= {"masked": masked, "work_monthly_pay": money(person.work_monthly_pay_fen)}
+    if masked:
+        shown |= {name: None for name in HIDDEN if name in shown}
+        shown["work_monthly_pay"] = None
+        for name, mask in MASKED.items():
+            shown[name] = None if shown[name] is None else mask(shown[name])
+    return PersonOut(**shown)
+
+
+class MemberOut(Out):
+    """成员关系."""
+
+    relation: str
+    since: date
+    until: date | None
+    person: PersonOut
+
+
+class IncomeOut(Out):
+    """收入行."""
+
+    year_from: date
+    year_to: date
+    component: str
+    item: str
+    source: str
+    reference: str
+    amount: MoneyField
+    paid_on: date | None
+    reverses: str | None
+
+    @classmethod
+    def of(cls, row: IncomeRow) -> IncomeOut:
+        """A row as it stands."""
+        names = ("component", "item", "source", "reference", "paid_on", "reverses")
+        plain = {name: getattr(row, name) for name in names}
+        return cls(year_from=row.year.first, year_to=row.year.last, amount=money(row.fen), **plain)
+
+
+class LivingOut(Out):
+    """生活条件."""
+
+    food_assured: str | None
+    clothing_assured: str | None
+    housing_level: str | None
+    housing_area_m2: Decimal | None
+    water_safe: str | None
+    road: str | None
+    electricity: str | None
+    self_paid_medical: MoneyField | None
+    insurance_paid: MoneyField | None
+    disaster_kind: str | None
+    disaster_on: date | None
+    disaster_loss: MoneyField | None
+    headcount_on_form: int | None
+    main_cause: str | None
+    other_causes: tuple[str, ...]
+    arable_mu: Decimal | None
+    irrigated_mu: Decimal | None
+    forest_mu: Decimal | None
+    returned_forest_mu: Decimal | None
+    orchard_mu: Decimal | None
+    pasture_mu: Decimal | None
+    water_mu: Decimal | None
+
+    @classmethod
+    def of(cls, living: Living, *, masked: bool) -> LivingOut:
+        """As observed; masked, causes and medical spending stay hidden."""
+        shown = {
+            name: money(getattr(living, f"{name}_fen")) if hasattr(living, f"{name}_fen") else getattr(living, name)
+            for name in LivingBody.model_fields
+        }
+        if masked:
+            shown |= {"self_paid_medical": None, "insurance_paid": None, "main_cause": None, "other_causes": ()}
+        return cls(**shown)
+
+
+class HouseholdOut(Out):
+    """户."""
+
+    id: UUID
+    number: HouseholdNumberField
+    division: DivisionField
+    group: str | None
+    registered_on: date | None
+    observed_on: date
+    version: int
+    masked: bool = Field(description="是否已脱敏")
+    headcount: int
+    statuses: list[SpanOut]
+    living: LivingOut
+    members: list[MemberOut]
+    income: list[IncomeOut]
+    decisions: list[UUID]
+    superseded_by: UUID | None
+
+    @classmethod
+    def of(cls, record: Record, *, masked: bool) -> HouseholdOut:
+        """A household as this caller may see it; masked, amounts of income stay hidden."""
+        noun = record.household
+        return cls(
+            id=noun.id,
+            number=noun.number,
+            division=noun.division,
+            group=noun.group,
+            registered_on=noun.registered_on,
+            observed_on=record.observed_on,
+            version=noun.version,
+            masked=masked,
+            headcount=len(noun.members),
+            statuses=[SpanOut.model_validate(span) for span in noun.statuses],
+            living=LivingOut.of(noun.living, masked=masked),
+            members=[member_out(one, masked=masked) for one in noun.members],
+            income=[] if masked else [IncomeOut.of(row) for row in noun.income],
+            decisions=list(noun.decisions),
+            superseded_by=noun.superseded_by,
+        )
+
+
+def member_out(one: Membership, *, masked: bool) -> MemberOut:
+    """A membership with its person."""
+    return MemberOut(
+        relation=one.relation, since=one.since, until=one.until, person=person_out(one.person, masked=masked)
+    )
+
+
+class TimelineOut(Out):
+    """户的沿革: every status and membership that is held to be true, past ones too."""
+
+    household: UUID
+    statuses: list[SpanOut]
+    members: list[MemberOut]
+
+    @classmethod
+    def of(cls, noun: Household, spans: tuple[StatusSpan, ...]) -> TimelineOut:
+        """Masked: a timeline names nobody."""
+        return cls(
+            household=noun.id,
+            statuses=[SpanOut.model_validate(span) for span in spans],
+            members=[member_out(one, masked=True) for one in noun.memberships],
+        )

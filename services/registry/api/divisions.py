@@ -1,0 +1,95 @@
+"""区划 over HTTP: everybody with a role reads what lies in or above the scope, an operator amends inside it."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+
+from fastapi import Path, Query, Response
+from pydantic import Field, StringConstraints
+
+from services.registry.actions import divisions as actions
+from services.registry.domain.division import (
+    Division,
+    DivisionChange,
+    DivisionEndsEarly,
+    DivisionIntoItself,
+    DivisionMissing,
+)
+from services.registry.reports.divisions import list_divisions as list_report
+from services.registry.store.divisions import load_division
+from shared.values import DivisionCode, Level
+from shared.web import Body, DivisionField, IfMatch, Now, Officer, Out, Page, PagingAsked, Role, Router, Tx, set_etag
+
+router = Router("区划")
+
+CodeInPath = Annotated[str, Path(pattern=r"^[1-9][1-9][0-9]{10}$", description="12位区划代码")]
+
+
+class DivisionOut(Out):
+    """区划."""
+
+    code: DivisionField
+    name: str
+    level: Level
+    parent: DivisionField | None
+    valid_from: date
+    valid_to: date | None
+    superseded_by: DivisionField | None
+    version: int
+
+    @classmethod
+    def of(cls, division: Division) -> DivisionOut:
+        """As it stands."""
+        return cls.model_validate(division)
+
+
+class DivisionPatch(Body):
+    """区划变更: what is left out stays as it is."""
+
+    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)] | None = None
+    valid_to: date | None = Field(None, description="撤销日期")
+    superseded_by: DivisionField | None = Field(None, description="并入的区划")
+
+
+@router.get("/divisions", roles=tuple(Role))
+async def list_divisions(
+    tx: Tx,
+    paging: PagingAsked,
+    parent: Annotated[str | None, Query(pattern=r"^[1-9][1-9][0-9]{10}$", description="上级区划代码")] = None,
+    level: Annotated[Level | None, Query(description="级别")] = None,
+    name: Annotated[str | None, Query(min_length=1, max_length=50, description="名称中含有")] = None,
+) -> Page[DivisionOut]:
+    """区划列表，按代码排序：管辖范围内的及其上级."""
+    rows = await list_report(
+        tx,
+        parent=None if parent is None else DivisionCode.parse(parent),
+        level=level,
+        name=name,
+        after=None if paging.after is None else paging.after[0],
+        limit=paging.limit + 1,
+    )
+    return paging.page(rows, lambda one: [one.code.value], DivisionOut.of)
+
+
+@router.get("/divisions/{code}", roles=tuple(Role), problems=(DivisionMissing,))
+async def read_division(code: CodeInPath, tx: Tx, response: Response) -> DivisionOut:
+    """一个区划."""
+    division = await load_division(tx, DivisionCode.parse(code))
+    set_etag(response, division.version)
+    return DivisionOut.of(division)
+
+
+@router.patch(
+    "/divisions/{code}",
+    roles=(Role.OPERATOR,),
+    problems=(DivisionMissing, DivisionEndsEarly, DivisionIntoItself),
+)
+async def amend_division(
+    code: CodeInPath, body: DivisionPatch, tx: Tx, officer: Officer, match: IfMatch, now: Now, response: Response
+) -> DivisionOut:
+    """改名、撤销或并入；须在管辖范围内."""
+    change = DivisionChange(body.name, body.valid_to, body.superseded_by)
+    division = await actions.amend(tx, DivisionCode.parse(code), change, match.check, officer.sub, now)
+    set_etag(response, division.version)
+    return DivisionOut.of(division)

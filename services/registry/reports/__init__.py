@@ -1,0 +1,1 @@
+"""What can be counted or listed: one file a noun."""

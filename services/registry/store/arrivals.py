@@ -1,0 +1,72 @@
+"""What passes between the worker and its parsing child: plain rows that pickle well and need no frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Refusal(NamedTuple):
+    """退回: a row of the file, the column to mark, and why."""
+
+    row: int
+    column: str | None
+    code: str
+    zh: str
+    en: str
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What is known of a file once it was read."""
+
+    rows: int
+    rows_refused: int
+    chunks: int
+    fields: tuple[str, ...]
+    headings: dict[str, str]
+    household_columns: tuple[str, ...]
+    person_columns: tuple[str, ...]
+    sealed_columns: tuple[str, ...]
+    refusals: list[Refusal]
+
+
+class HouseholdKey(NamedTuple):
+    """A household of the chunk: its number, where it lies, the row of its head."""
+
+    number: str
+    division: int
+    row: int
+
+
+class PersonKey(NamedTuple):
+    """A person of the chunk. `identities` are blind indexes under every live key, the current first; none when the file
+    itself has no number of his own for him.
+    """
+
+    row: int
+    number: str
+    relation: str
+    identities: list[bytes]
+    provisional: list[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkKeys:
+    """Under which keys a chunk's rows would stand in the register."""
+
+    households: list[HouseholdKey]
+    persons: list[PersonKey]
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """The chunk's rows with their inside numbers and ids; what was refused is not in it."""
+
+    households: list[tuple[str, int, str, bool, int]] = field(default_factory=list)
+    """Number, inside number, id, whether new, division."""
+    persons: list[tuple[int, int, str, bool, bool, str]] = field(default_factory=list)
+    """Row, inside number, id, whether new, whether provisional, identity index in hex."""
+    repeated: list[int] = field(default_factory=list)
+    """Rows whose number is held by another household's member: doubt I1."""
+    refusals: list[Refusal] = field(default_factory=list)

@@ -1,0 +1,233 @@
+"""From a file to rows that COPY takes; runs in the parsing child alone, which holds the frames and the keys.
+
+A chunk is whole households. Its keys go out as blind indexes; back come inside numbers, ids and refusals; then numbers
+and telephones are sealed for their very rows and the chunk is written as CSV.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import polars as pl
+
+from services.registry.checks import CHECKS
+from services.registry.domain.fields import BY_NAME, INCOME_ITEM_NAMES
+from services.registry.forms import Limits, Reading, read_file, write_answer
+from services.registry.store.arrivals import ChunkKeys, HouseholdKey, Numbered, Opening, PersonKey, Refusal
+from services.registry.tables import HOUSEHOLD_FACTS, PERSON_FACTS, STAGING
+from services.registry.tables.people import PERSON_SEALED
+from shared.crypto import KeyRing
+from shared.values import Period, Scope
+
+Files = dict[str, tuple[list[str], bytes]]
+SEALED = {"id_number": "citizen_id", "disability_card": "disability_card", "phone": "phone"}
+ALWAYS_OF_PERSON = ("name", "masked_name", "source_values")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the officer said of the file."""
+
+    scope: Scope
+    observed_on: date
+    year: Period
+    chunk_rows: int
+    limits: Limits
+
+
+class Book:
+    """册: one file as the child holds it between two questions."""
+
+    def __init__(self, path: Path, asked: Asked, keys: KeyRing) -> None:
+        self.asked = asked
+        self.keys = keys
+        self.reading: Reading = read_file(
+            path, checks=CHECKS, scope=asked.scope, on=asked.observed_on, default_year=asked.year, limits=asked.limits
+        )
+        self._chunk_of = _chunks(self.reading.persons, asked.chunk_rows)
+
+    def opening(self) -> Opening:
+        """What the parent must know of the whole file."""
+        reading = self.reading
+        return Opening(
+            rows=reading.rows,
+            rows_refused=reading.rows_refused,
+            chunks=0 if self._chunk_of.is_empty() else int(self._chunk_of["chunk"].max()),  # type: ignore[arg-type]
+            fields=reading.fields,
+            headings=dict(reading.header.wordings),
+            household_columns=_household_columns(reading.fields),
+            person_columns=_person_columns(reading.fields),
+            sealed_columns=tuple(f"{name}_sealed" for name in SEALED if name in reading.fields),
+            refusals=_refusals(reading.refusals),
+        )
+
+    def _of(self, frame: pl.DataFrame, chunk: int) -> pl.DataFrame:
+        chosen = self._chunk_of.filter(pl.col("chunk") == chunk).select("household")
+        return frame.join(chosen, on="household", how="semi", maintain_order="left")
+
+    def keys_of(self, chunk: int) -> ChunkKeys:
+        """Under which keys the chunk's households and persons would stand in the register."""
+        households = self._of(self.reading.households, chunk).select("number", "division", "row")
+        persons = self._of(self.reading.persons, chunk)
+        index = self.keys.blind_indexes
+        return ChunkKeys(
+            households=[HouseholdKey(*row) for row in households.iter_rows()],
+            persons=[
+                PersonKey(
+                    row=row,
+                    number=number,
+                    relation=relation,
+                    identities=[] if provisional else index("citizen_id", text),
+                    provisional=index("provisional", own),
+                )
+                for row, number, relation, provisional, text, own in persons.select(
+                    "row", "number", "relation", "id_provisional", "identity_text", "provisional_text"
+                ).iter_rows()
+            ],
+        )
+
+    def encode(self, job: UUID, chunk: int, numbered: Numbered) -> Files:
+        """The chunk's rows as CSV, numbered and sealed; refused households are left out."""
+        homes = pl.DataFrame(
+            numbered.households,
+            schema={"number": pl.String, "household_no": pl.Int64, "id": pl.String, "is_new": pl.Boolean, "at": pl.Int64},
+            orient="row",
+        )
+        place = homes.select("number", "household_no", pl.col("at").alias("division"))
+        households = self._of(self.reading.households, chunk).drop("division").join(homes, on="number")
+        households = households.rename({"at": "division"}).with_columns(
+            pl.format("{{}}", pl.col("other_causes").list.join(",")).alias("other_causes")
+            if False
+            else pl.concat_str(
+                pl.lit("{"), pl.col("other_causes").list.join(","), pl.lit("}")
+            ).alias("other_causes")
+        )
+        persons = self._persons(chunk, numbered, place)
+        on = pl.lit(self.asked.observed_on).alias("observed_on")
+        number_of = place.select("number", "household_no")
+        statuses = self._by_number(self.reading.statuses, chunk).join(number_of, on="number")
+        incomes = self._by_number(self.reading.incomes, chunk).join(number_of, on="number").with_row_index("entry")
+        doubts = self._doubts(chunk, numbered, persons.select("row", "person_no", "household_no"))
+        frames = {
+            "staging_household": households.with_columns(on),
+            "staging_person": persons.with_columns(on),
+            "staging_status": statuses,
+            "staging_income": incomes,
+            "staging_doubt": doubts,
+        }
+        return {name: _csv(name, frame.with_columns(pl.lit(str(job)).alias("job"))) for name, frame in frames.items()}
+
+    def _by_number(self, frame: pl.DataFrame, chunk: int) -> pl.DataFrame:
+        numbers = self._of(self.reading.households, chunk).select("number")
+        return frame.join(numbers, on="number", how="semi", maintain_order="left")
+
+    def _persons(self, chunk: int, numbered: Numbered, place: pl.DataFrame) -> pl.DataFrame:
+        columns = {
+            "row": pl.UInt32,
+            "person_no": pl.Int64,
+            "id": pl.String,
+            "is_new": pl.Boolean,
+            "id_provisional": pl.Boolean,
+            "identity_index": pl.String,
+        }
+        ours = pl.DataFrame(numbered.persons, schema=columns, orient="row")
+        persons = self._of(self.reading.persons, chunk).drop("id_provisional", "division", strict=False)
+        persons = persons.with_columns(pl.col("row").cast(pl.UInt32)).join(ours, on="row", maintain_order="left")
+        persons = persons.join(place, on="number", maintain_order="left")
+        return persons.with_columns(series for name in SEALED for series in self._sealed(persons, name))
+
+    def _sealed(self, persons: pl.DataFrame, name: str) -> tuple[pl.Series, pl.Series]:
+        """Cipher texts bound to their rows, and blind indexes; null where there is nothing."""
+        texts, ids = persons[name].to_list(), persons["id"].to_list()
+        there = [(id_, text) for id_, text in zip(ids, texts, strict=True) if text is not None]
+        sealed = iter(self.keys.seal_many("person", name, there))
+        index = self.keys.blind_index
+        return (
+            pl.Series(f"{name}_sealed", [None if t is None else hexed(next(sealed)) for t in texts], dtype=pl.String),
+            pl.Series(
+                f"{name}_index", [None if t is None else hexed(index(SEALED[name], t)) for t in texts], dtype=pl.String
+            ),
+        )
+
+    def _doubts(self, chunk: int, numbered: Numbered, who: pl.DataFrame) -> pl.DataFrame:
+        wanted = ["row", "check_id", "severity", "field", "detail_zh", "detail_en"]
+        found = self.reading.doubts.rename({"check": "check_id", "zh": "detail_zh", "en": "detail_en"}).select(
+            pl.col("row").cast(pl.UInt32), *wanted[1:]
+        )
+        schema = {"row": pl.UInt32} | dict.fromkeys(wanted[1:], pl.String)
+        told = pl.DataFrame([_told_doubt(row) for row in numbered.repeated], schema=schema, orient="row")
+        both = pl.concat([found, told]).unique(["row", "check_id", "field"], keep="first", maintain_order=True)
+        return both.join(who.with_columns(pl.col("row").cast(pl.UInt32)), on="row", maintain_order="left")
+
+    def answer(
+        self, path: Path, out: Path, refusals: Sequence[Refusal], doubts: Sequence[Sequence[Any]], summary: Mapping[str, Any]
+    ) -> bytes:
+        """The answer workbook."""
+        names = ("row", "column", "code", "zh", "en")
+        going = pl.DataFrame(
+            [(r.row, r.column, r.code, r.zh, r.en) for r in refusals],
+            schema={"row": pl.UInt32} | dict.fromkeys(names[1:], pl.String),
+            orient="row",
+        )
+        headings = self.reading.header.wordings
+        asked = pl.DataFrame(
+            [(row, headings.get(field, BY_NAME[field].zh), check, zh, en) for row, field, check, zh, en in doubts],
+            schema={"row": pl.UInt32} | dict.fromkeys(("column", "check", "zh", "en"), pl.String),
+            orient="row",
+        )
+        write_answer(path, out, refusals=going, doubts=asked, summary=summary, limits=self.asked.limits)
+        return out.read_bytes()
+
+
+def hexed(value: bytes) -> str:
+    """Bytes as PostgreSQL reads them in a text."""
+    return "\\x" + value.hex()
+
+
+def _told_doubt(row: int) -> tuple[Any, ...]:
+    zh, en = "证件号码与另一户成员相同", "the id number also stands in another household"
+    return row, "I1", "doubt", "id_number", zh, en
+
+
+def _chunks(persons: pl.DataFrame, rows: int) -> pl.DataFrame:
+    """Households to chunks, in the file's order; the same file is always cut at the same places."""
+    sizes = persons.group_by("household", maintain_order=True).len()
+    before = pl.col("len").cum_sum() - pl.col("len")
+    return sizes.select("household", (before // rows + 1).cast(pl.Int64).alias("chunk"))
+
+
+def _household_columns(fields: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name for name in HOUSEHOLD_FACTS if name in fields or name in ("division", "source_values"))
+
+
+def _person_columns(fields: Sequence[str]) -> tuple[str, ...]:
+    """Columns that the file speaks of, whether by their own field or by one that becomes part of them."""
+    told = {BY_NAME[name].into or name for name in fields}
+    indexes = {f"{name}_index" for name in SEALED if name in told}
+    parts = {"disability_kind", "disability_level"} if "disability_card" in told else set()
+    return tuple(name for name in PERSON_FACTS if name in {*told, *indexes, *parts, *ALWAYS_OF_PERSON})
+
+
+def _refusals(frame: pl.DataFrame) -> list[Refusal]:
+    return [Refusal(*row) for row in frame.select("row", "column", "code", "zh", "en").iter_rows()]
+
+
+COLUMNS = {table.name: [column.name for column in table.columns] for table in STAGING}
+
+
+def _csv(name: str, frame: pl.DataFrame) -> tuple[list[str], bytes]:
+    """Without heading; an absent value is an empty cell, which COPY reads as null."""
+    columns = [column for column in COLUMNS[name] if column in frame.columns]
+    if frame.is_empty():
+        return columns, b""
+    text: str = frame.select(columns).write_csv(include_header=False)
+    return columns, text.encode()
+
+
+assert set(PERSON_SEALED) == {f"{name}_sealed" for name in SEALED}
+assert INCOME_ITEM_NAMES

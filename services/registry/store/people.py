@@ -1,0 +1,171 @@
+"""Persons as remembered: identity by blind index, numbers and telephones sealed for their very row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from services.registry.domain import Person
+from services.registry.domain.refusals import PersonMissing
+from services.registry.tables import PERSON_FACTS, person
+from services.registry.tables.people import PERSON_SEALED
+from shared.crypto import KeyRing
+from shared.db import Transaction
+from shared.values import HouseholdNumber, mask_name
+
+COLUMNS = tuple(column.name for column in person.columns)
+NAMED = ", ".join(f'"{name}"' for name in COLUMNS)
+PLAIN = tuple(
+    one.name for one in fields(Person) if one.name in person.columns and one.name not in ("id", "pseudonym", "version")
+)
+"""Attributes of the noun that are columns as they are."""
+SEALED_KINDS = {"id_number": "citizen_id", "disability_card": "disability_card", "phone": "phone"}
+"""Sealed attributes and the kind under which each is indexed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """By whom and when something is written, and on which day it was seen."""
+
+    by: str
+    now: datetime
+    observed_on: date
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds an identity in the register: a person in scope, and his household if he has one."""
+
+    id: UUID
+    pseudonym: UUID
+    no: int
+    household: UUID | None
+    household_no: int | None
+
+
+def provisional_text(number: HouseholdNumber, member: Person) -> str:
+    """The identity of somebody whose number is missing or already another's: the same words a form would give."""
+    basis = member.person_number
+    if basis is None:
+        basis = "|".join([member.name, *([member.birth_on.isoformat()] if member.birth_on else [])])
+    return "|".join([number.text, basis, member.id_number or ""])
+
+
+def identity_of(keys: KeyRing, number: HouseholdNumber, member: Person) -> tuple[str, str]:
+    """Kind and text under which a person stands in the register once."""
+    if member.id_provisional or member.id_number is None:
+        return "provisional", provisional_text(number, member)
+    return "citizen_id", member.id_number
+
+
+def person_from(row: Mapping[str, Any], keys: KeyRing | None) -> Person:
+    """A row as the noun; without keys its sealed attributes stay unknown."""
+    opened: dict[str, str | None] = dict.fromkeys(SEALED_KINDS)
+    if keys is not None:
+        for name in SEALED_KINDS:
+            sealed = row[f"{name}_sealed"]
+            opened[name] = None if sealed is None else keys.unseal("person", name, row["id"], sealed)
+    attributes: dict[str, Any] = {name: row[name] for name in PLAIN} | opened
+    return Person(id=row["id"], pseudonym=row["pseudonym"], **attributes)
+
+
+def _values(keys: KeyRing | None, number: HouseholdNumber, member: Person) -> dict[str, Any]:
+    if keys is None:
+        raise RuntimeError("a person is written by those alone who hold the keys")
+    values: dict[str, Any] = {name: getattr(member, name) for name in PLAIN}
+    values["masked_name"] = mask_name(member.name)
+    values["identity_index"] = keys.blind_index(*identity_of(keys, number, member))
+    for name, kind in SEALED_KINDS.items():
+        text = getattr(member, name)
+        values[f"{name}_index"] = None if text is None else keys.blind_index(kind, text)
+        values[f"{name}_sealed"] = None if text is None else keys.seal("person", name, member.id, text)
+    return values
+
+
+async def insert_person(
+    tx: Transaction,
+    keys: KeyRing | None,
+    member: Person,
+    home: tuple[int, int],
+    number: HouseholdNumber,
+    written: Written,
+) -> int:
+    """A person of this household (inside key, division); answers his inside key."""
+    values = {
+        **_values(keys, number, member),
+        "id": member.id,
+        "pseudonym": member.pseudonym,
+        "household_no": home[0],
+        "division": home[1],
+        "observed_on": written.observed_on,
+        "version": 1,
+        "known_from": written.now,
+        "recorded_by": written.by,
+    }
+    return int(await tx.core.scalar(person.insert().returning(person.c.no), values) or 0)
+
+
+REPLACED = ("identity_index", "id_provisional", *PERSON_FACTS, *PERSON_SEALED)
+HISTORY = f"insert into person_history ({NAMED}, known_to) select {NAMED}, $2 from up"
+UPDATE = f"""with up as (
+  update person set ({", ".join(f'"{name}"' for name in REPLACED)})
+    = ({", ".join(f"${at}" for at in range(7, 7 + len(REPLACED)))}),
+    household_no = $3, division = $4, observed_on = $5, recorded_by = $6, version = version + 1, known_from = $2,
+    batch = null, batch_row = null
+  where no = $1 returning old.*) {HISTORY}"""
+RELEASE = f"""with up as (
+  update person set household_no = null, recorded_by = $3, version = version + 1, known_from = $2, batch = null,
+    batch_row = null
+  where no = $1 and household_no = $4 returning old.*) {HISTORY}"""
+
+
+async def update_person(
+    tx: Transaction,
+    keys: KeyRing | None,
+    no: int,
+    member: Person,
+    home: tuple[int, int],
+    number: HouseholdNumber,
+    written: Written,
+) -> None:
+    """What was seen of a person anew; the image before it goes into history. Source wordings stay with files."""
+    values = {**_values(keys, number, member), "source_values": None}
+    replaced = [values[name] for name in REPLACED]
+    await tx.driver.execute(UPDATE, no, written.now, *home, written.observed_on, written.by, *replaced)
+
+
+async def release_person(tx: Transaction, no: int, household_no: int, written: Written) -> None:
+    """Somebody who left belongs to no household."""
+    await tx.driver.execute(RELEASE, no, written.now, written.by, household_no)
+
+
+HOLDERS = """select p.identity_index, p.id, p.pseudonym, p.no, p.household_no, h.id as household
+from person p left join household h on h.no = p.household_no where p.identity_index = any($1)"""
+
+
+async def holders_of(tx: Transaction, indexes: Sequence[bytes]) -> dict[bytes, Holder]:
+    """Who in scope holds these identities."""
+    rows = await tx.driver.fetch(HOLDERS, indexes)
+    return {
+        row["identity_index"]: Holder(row["id"], row["pseudonym"], row["no"], row["household"], row["household_no"])
+        for row in rows
+    }
+
+
+async def household_of(tx: Transaction, person_id: UUID) -> UUID | None:
+    """Where a person in scope lives now."""
+    found = await tx.driver.fetchval(
+        "select h.id from person p join household h on h.no = p.household_no where p.id = $1", person_id
+    )
+    return None if found is None else UUID(str(found))
+
+
+async def load_person(tx: Transaction, person_id: UUID, keys: KeyRing | None = None) -> Person:
+    """One person in scope."""
+    row = await tx.driver.fetchrow("select * from person where id = $1", person_id)
+    if row is None:
+        raise PersonMissing
+    return person_from(row, keys)
