@@ -275,6 +275,26 @@ def clock(
 
 
 @app.command()
+def sample(
+    out: Annotated[Path, typer.Option(help="the folder to write into")],
+    county: Annotated[str, typer.Option(help="the six digits of a county")] = "623023",
+    households: Annotated[int, typer.Option(min=1, max=200_000, help="how many households")] = 20_000,
+    seed: Annotated[int, typer.Option(help="another seed makes another county")] = 20190820,
+) -> None:
+    """Invent a county's register: a workbook, the same as text, and what should come of it (answers.json)."""
+    from rich.progress import Progress
+
+    from stack.sample import write_sample
+
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("households", total=households)
+        counts = write_sample(
+            county, households, out, seed=seed, tell=lambda done: progress.update(task, completed=done)
+        )
+    tell(f"{out}: {json.dumps(counts)}")
+
+
+@app.command()
 def backup(folder: Annotated[Path, typer.Argument(help="a new folder for the dump")]) -> None:
     """Write all four databases and the stack's keys into a folder."""
     from stack.backups import back_up
