@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -224,6 +225,17 @@ async def test_what_no_longer_moves_is_named(side: Side, language: Language, kaf
     hearing.beat = time.monotonic()
     relay.beat -= 500
     assert worker.stuck() == "relay"
+
+
+async def test_a_process_whose_event_loop_is_stuck_ends_with_code_one(side: Side, kafka_bootstrap: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.shared.stuck_process", side.database.worker, kafka_bootstrap
+    )
+    try:
+        assert await asyncio.wait_for(process.wait(), 60) == 1
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
 
 
 def test_the_watchdog_ends_a_process_whose_event_loop_is_stuck() -> None:
