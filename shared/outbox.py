@@ -23,7 +23,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from sqlalchemy.engine import make_url
 
 from shared import bus
-from shared.db import Transaction, try_lock
+from shared.db import Transaction, failure_of, try_lock
 from shared.events import Fact
 from shared.log import get_logger
 from shared.metrics import REGISTRY
@@ -248,7 +248,7 @@ class Relay:
             try:
                 await self._session(stopping)
             except Exception as error:  # noqa: BLE001 - a dead session may show as any error; all mean: start over
-                log.warning("relay starts over", error=repr(error))
+                log.warning("relay starts over", **failure_of(error))
                 self.beat = time.monotonic()
                 await rest(stopping, self.backoff.failed())
 

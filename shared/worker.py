@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from shared.db import Pruning, failure_of
 from shared.hearing import Consumer, FencedOut
 from shared.log import get_logger
 from shared.metrics import exposition
@@ -60,7 +61,7 @@ class Worker:
     ) -> None:
         self._engine = engine
         self._relay = relay
-        self._loops = tuple(loops)
+        self._loops = (*loops, Pruning(engine))
         self._host = host
         self._port = health_port
         self._limits = limits or Limits()
@@ -101,7 +102,7 @@ class Worker:
             except FencedOut:
                 raise
             except Exception as error:  # noqa: BLE001 - a fallen loop must not take the others along
-                log.error("loop fell", loop=loop.name, error=repr(error))
+                log.error("loop fell", loop=loop.name, **failure_of(error))
             if not stopping.is_set():
                 await rest(stopping, backoff.failed())
 

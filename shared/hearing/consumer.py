@@ -17,7 +17,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared import bus
-from shared.db import Transaction, transaction
+from shared.db import Transaction, failure_of, transaction
 from shared.hearing import effects, positions
 from shared.hearing.effects import Outcome
 from shared.hearing.failures import is_transient, reason
@@ -99,7 +99,7 @@ class Consumer:
                 raise
             except Exception as error:  # noqa: BLE001 - the client is thrown away; whatever it was, start over
                 self._count_fencing(error)
-                log.warning("consumer starts over", consumer=self.name, error=repr(error))
+                log.warning("consumer starts over", consumer=self.name, **failure_of(error))
                 self.is_ready = False
                 self.beat = time.monotonic()
                 await rest(stopping, self.backoff.failed())
