@@ -1,14 +1,19 @@
 """What is handed to operators: compose file, image, locks, `make`, the script of continuous integration."""
 
+import asyncio
 import json
+import os
 import re
 import stat
 import subprocess
 import sys
+from asyncio.subprocess import DEVNULL, Process
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import asyncpg
+import httpx
 import pytest
 import yaml
 
@@ -19,9 +24,11 @@ from stack.containers import provision_from, write_gateway_config, write_secrets
 from stack.home import PROJECT, open_home
 from stack.jars import locked_jars
 from stack.problems import StackProblem
+from stack.processes import free_ports
 from stack.programs import gateway_of, limit_from
 from stack.provision import KINDS, SERVICES, roles_of
 from tests.conftest import Cluster
+from tests.stack.gateways import bearer, running_gateway
 
 COMPOSE = PROJECT / "docker-compose.yml"
 JOBS = {"prepare", "provision", "topics", "gateway-config", *(f"{service}-migrate" for service in SERVICES)}
@@ -131,6 +138,60 @@ def test_the_gateway_of_containers_is_the_same_gateway(tmp_path: Path) -> None:
     hosts = {cluster["name"] for cluster in theirs["static_resources"]["clusters"]}
     assert hosts == {*SERVICES, "identity_provider"}
     assert theirs["admin"]["address"]["socket_address"]["address"] == "127.0.0.1"
+
+
+async def test_the_gateway_of_containers_lets_a_running_request_end_when_it_is_stopped(
+    tmp_path: Path, compose: dict[str, Any]
+) -> None:
+    """The compose file's own entrypoint and health check, with this machine's Envoy and ports."""
+    wanted = compose["services"]["gateway"]
+    async with running_gateway(tmp_path) as like:
+        config = json.loads((tmp_path / "envoy.json").read_text())
+        port, admin_port = free_ports(2)
+        config["admin"]["address"]["socket_address"]["port_value"] = admin_port
+        config["static_resources"]["listeners"][0]["address"]["socket_address"]["port_value"] = port
+        (tmp_path / "config").mkdir()
+        (tmp_path / "config" / "envoy.json").write_text(json.dumps(config))
+
+        def here(text: str) -> str:
+            placed = text.replace("$$", "$").replace("/config/", f"{tmp_path}/config/").replace("9901", str(admin_port))
+            return placed.replace("--concurrency 2", "--concurrency 1 --disable-hot-restart")
+
+        health = ("/bin/bash", "-c", here(wanted["healthcheck"]["test"][3]))
+        path = {**os.environ, "PATH": f"{envoy.binary().parent}:{os.environ['PATH']}"}
+        container = await asyncio.create_subprocess_exec(
+            "/bin/bash", "-c", here(wanted["entrypoint"][2]), env=path, stdout=DEVNULL, stderr=DEVNULL
+        )
+        try:
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+                await becomes_well(client, container)
+                assert await exit_code(*health) == 0
+                running = asyncio.create_task(client.get("/registry/v1/things?wait=3", headers=bearer()))
+                await asyncio.sleep(0.5)
+                container.terminate()
+                await asyncio.sleep(0.5)
+                assert await exit_code(*health) != 0
+                assert (await running).status_code == 200
+            assert await asyncio.wait_for(container.wait(), 20) == 0
+        finally:
+            with suppress(ProcessLookupError):
+                container.kill()
+        assert like.child.process.poll() is None
+
+
+async def exit_code(*command: str) -> int:
+    asked = await asyncio.create_subprocess_exec(*command, stdout=DEVNULL, stderr=DEVNULL)
+    return await asked.wait()
+
+
+async def becomes_well(client: httpx.AsyncClient, container: Process) -> None:
+    for _ in range(100):
+        assert container.returncode is None
+        with suppress(httpx.TransportError):
+            if (await client.get("/registry/docs")).status_code == 200:
+                return
+        await asyncio.sleep(0.1)
+    raise AssertionError("the gateway did not come up")
 
 
 def _manager(whole: dict[str, Any]) -> dict[str, Any]:
