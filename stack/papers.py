@@ -20,6 +20,7 @@ from shared.settings import Settings
 from shared.web import openapi_text, role_table
 from stack.home import PROJECT
 from stack.provision import SERVICES
+from stack.rulebook import rulebook
 
 DOCS = PROJECT / "docs"
 
@@ -29,6 +30,7 @@ def all_papers() -> Iterator[tuple[Path, str]]:
     for model in FACTS.values():
         yield Path("events") / f"{model.TYPE}.json", _json(schema_of(model))
     yield Path("asyncapi.json"), _json(asyncapi())
+    yield Path("rulebook.md"), rulebook()
     applications = {service: application(service) for service in SERVICES}
     for service, app in applications.items():
         yield Path("api") / f"{service}.json", openapi_text(app)
