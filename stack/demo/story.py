@@ -1,6 +1,7 @@
 """The story, scene by scene: what each does through the gateway, and the figures it reads back.
 
-The dates are those of Zhouqu's dividend of 2019: the register of 20 August, exits of one village from 21 to 31 August, the dividend of 20 September, all households judged again on 15 October.
+The dates are those of Zhouqu's dividend of 2019: the register of 20 August, exits of one village from 21 to 31 August,
+the dividend of 20 September, all households judged again on 15 October.
 """
 
 from __future__ import annotations
