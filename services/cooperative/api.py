@@ -38,6 +38,7 @@ from shared.web import (
 )
 
 router = Router("合作社")
+ROUTERS = (router,)
 READERS = (Role.ACCOUNTANT, Role.APPROVER, Role.AUDITOR)
 ACCOUNTANTS = (Role.ACCOUNTANT,)
 APPROVERS = (Role.APPROVER,)
