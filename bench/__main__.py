@@ -64,11 +64,8 @@ def verdict(run: dict[str, Any]) -> str:
 def main() -> None:
     wanted = sys.argv[1:] or names()
     moment = datetime.now(UTC)
-    whole = {
-        "at": moment.isoformat(timespec="seconds"),
-        "machine": machine(),
-        "runs": [measure(name) for name in wanted],
-    }
+    runs = [measure(name) for name in wanted]
+    whole = {"at": moment.isoformat(timespec="seconds"), "machine": machine(), "runs": runs}
     KEPT.mkdir(parents=True, exist_ok=True)
     kept = KEPT / f"{moment:%Y%m%dT%H%M%SZ}.json"
     kept.write_text(json.dumps(whole, indent=1) + "\n")
