@@ -386,9 +386,9 @@ async def test_who_may_ask_and_from_where(counter: Counter, method: str, path: s
                 method, filled, roles=(role.value,), sub="x", body=body, content=content, **query
             )
             assert (refused.status_code, refused.json()["code"]) == (403, "role.refused"), role
-    role = min(rights).value
+    entitled = min(rights).value
     neighbour = await counter.ask(
-        method, filled, roles=(role,), sub="x", at="623022", body=body, content=content, **query
+        method, filled, roles=(entitled,), sub="x", at="623022", body=body, content=content, **query
     )
     if "{" in path:
         assert neighbour.status_code == 404, neighbour.text
@@ -396,7 +396,7 @@ async def test_who_may_ask_and_from_where(counter: Counter, method: str, path: s
         assert (neighbour.status_code, neighbour.json()["code"]) == (403, "scope.refused")
     elif path == "/books":
         assert neighbour.json()["items"] == []
-    own = await counter.ask(method, filled, roles=(role,), sub="x", body=body, content=content, **query)
+    own = await counter.ask(method, filled, roles=(entitled,), sub="x", body=body, content=content, **query)
     expected = {
         ("POST", "/books"): 201,
         ("POST", "/books/{book_id}/drafts"): 409,  # opened before

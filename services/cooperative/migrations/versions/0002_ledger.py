@@ -351,10 +351,13 @@ begin
   end if;
 
   ids := array(select nextval('entry_id') from generate_series(1, cardinality(keys)));
+  with heads as materialized (
+    select h.book_id, h.period, h.last_no from period_head h
+     where (h.book_id, h.period) in (select p.b, p.m from unnest(books, periods) as p (b, m)))
   select array_agg((h.last_no + p.nth)::integer order by p.place) into numbers
     from (select u.b, u.m, u.place, row_number() over (partition by u.b, u.m order by u.place) as nth
             from unnest(books, periods) with ordinality as u (b, m, place)) p
-    join period_head h on h.book_id = p.b and h.period = p.m;
+    join heads h on h.book_id = p.b and h.period = p.m;
 
   with headers as (
     insert into entry (id, public_id, book_id, period, no, kind, eff, key, body_hash, legs, memo, source, draft_id,
