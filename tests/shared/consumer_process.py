@@ -1,6 +1,6 @@
-"""A consumer as a process of its own: `python -m tests.shared.consumer_process URL BOOTSTRAP RUN INSTANCE CRASHES`.
+"""A consumer as a process of its own that dies between the database's commit and Kafka's, after some batches.
 
-With CRASHES it dies like a killed process each time between the database's commit and Kafka's, after so many batches.
+`python -m tests.shared.consumer_process URL BOOTSTRAP RUN INSTANCE`
 """
 
 import asyncio
@@ -26,11 +26,10 @@ class Crashing(Consumer):
 
 
 async def main() -> None:
-    url, bootstrap, run, instance, crashes = sys.argv[1:6]
+    url, bootstrap, run, instance = sys.argv[1:5]
     engine = create_engine(url, pool_size=3)
-    hearing = consumer(engine, bootstrap, ears(language_of(run, 3)), instance or None)
-    if crashes == "crashes":
-        hearing.__class__ = Crashing
+    hearing = consumer(engine, bootstrap, ears(language_of(run, 3)), instance)
+    hearing.__class__ = Crashing
     await hearing.run(asyncio.Event())
 
 

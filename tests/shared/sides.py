@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import secrets
+import signal
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -28,7 +30,7 @@ from shared.recovery import Holding
 from shared.values import Scope, new_id
 from stack.jars import ensure_jars
 from stack.kafka import Kafka, ensure_aot_cache
-from stack.processes import Child, free_ports
+from stack.processes import Child, die_with_parent, free_ports
 from stack.provision import Database
 
 SERVICE = "shared"
@@ -377,6 +379,13 @@ async def until(condition: Callable[[], Awaitable[bool]], what: str, seconds: fl
     while not await condition():
         assert asyncio.get_running_loop().time() < deadline, f"never came: {what}"
         await asyncio.sleep(0.03)
+
+
+async def spawn(module: str, *arguments: str) -> asyncio.subprocess.Process:
+    """A process of its own that ends with the test run, even if that is killed."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", f"tests.shared.{module}", *arguments, preexec_fn=die_with_parent(signal.SIGKILL)
+    )
 
 
 async def say(side: Side, language: Language, facts: Sequence[tuple[UUID, Fact]]) -> None:

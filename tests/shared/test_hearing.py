@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Any
@@ -39,6 +38,7 @@ from tests.shared.sides import (
     publish,
     record_of,
     running,
+    spawn,
     until,
 )
 
@@ -483,19 +483,16 @@ async def test_reasons_name_places_and_never_values(side: Side) -> None:
 # --- crashes, several members ----------------------------------------------------------------------------------------
 
 
-async def spawn(listener: Listener, instance: str, crashes: bool) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "tests.shared.consumer_process", listener.side.database.worker, listener.bootstrap),
-        *(listener.language.run, instance, "crashes" if crashes else ""),
-    )
+async def spawn_crashing(listener: Listener, instance: str) -> asyncio.subprocess.Process:
+    where = (listener.side.database.worker, listener.bootstrap, listener.language.run)
+    return await spawn("consumer_process", *where, instance)
 
 
 async def test_a_crash_between_both_commits_changes_nothing(listener: Listener, language: Language) -> None:
     farms = [UUID(int=number) for number in range(1, 9)]
     said = 0
     for _ in range(2):
-        process = await spawn(listener, "worker-0", crashes=True)
+        process = await spawn_crashing(listener, "worker-0")
         try:
             while process.returncode is None:
                 assert said < 2000, "it never crashed"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
@@ -32,6 +31,7 @@ from tests.shared.sides import (
     plant,
     running,
     say,
+    spawn,
     until,
 )
 
@@ -278,9 +278,7 @@ async def test_the_broker_away_for_a_while(side: Side, tmp_path: Path) -> None:
 
 
 async def spawn_relay(side: Side, bootstrap: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.shared.relay_process", side.database.worker, bootstrap
-    )
+    return await spawn("relay_process", side.database.worker, bootstrap)
 
 
 async def write_under_fire(side: Side, language: Language, seed: int, transactions: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -28,6 +27,7 @@ from tests.shared.sides import (
     make_side,
     publish,
     record_of,
+    spawn,
     until,
 )
 
@@ -228,9 +228,7 @@ async def test_what_no_longer_moves_is_named(side: Side, language: Language, kaf
 
 
 async def test_a_process_whose_event_loop_is_stuck_ends_with_code_one(side: Side, kafka_bootstrap: str) -> None:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.shared.stuck_process", side.database.worker, kafka_bootstrap
-    )
+    process = await spawn("stuck_process", side.database.worker, kafka_bootstrap)
     try:
         assert await asyncio.wait_for(process.wait(), 60) == 1
     finally:
