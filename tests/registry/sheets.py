@@ -121,9 +121,3 @@ def read(path: Path, scope: Scope | None = None, limits: Limits | None = None) -
 def read_rows(folder: Path, rows: Sequence[Mapping[str, str]]) -> Reading:
     """Read these rows from a CSV file."""
     return read(write_csv(folder / "table.csv", rows))
-
-
-def read_in_child(path: Path) -> tuple[int, int, list[tuple[int, str, str]]]:
-    """What a child answers: counts and marks (it runs under memory and time limits)."""
-    reading = read(path)
-    return reading.rows, reading.persons.height, reading.refusals.select("row", "field", "code").rows()

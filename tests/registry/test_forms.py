@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
-import signal
+import multiprocessing
 import struct
 import time
 import zipfile
@@ -23,25 +22,30 @@ from hypothesis import strategies as st
 from services.registry.checks import CHECKS
 from services.registry.domain.fields import BY_NAME, FIELDS, INCOME_ITEM_NAMES, Field, Kind
 from services.registry.domain.numbers import damaged
-from services.registry.forms import ChildFailed, Limits, read_file, run_in_child, write_answer
+from services.registry.forms import Limits, read_file, write_answer
 from services.registry.forms.cells import read_column
 from services.registry.forms.header import find_header
 from services.registry.forms.problems import (
-    EncodingUnknown,
     FileDamaged,
     FileNotWorkbook,
     FileTooManyRows,
-    FileTooSlow,
-    FileUnpacksTooLarge,
     FormulasEverywhere,
     HeaderIncomplete,
     HeaderNotFound,
-    HeaderRepeated,
     NoRows,
     RowTooLong,
 )
 from shared.errors import Problem
 from shared.values import CitizenId, DivisionCode, Period, Scope
+from tests.registry.hostile import (
+    MARKS,
+    PROBLEMS,
+    hostile_zip_bomb,
+    read_within_bounds,
+    sheet_xml,
+    start_and_wait,
+    workbook_around,
+)
 from tests.registry.sheets import (
     VILLAGE,
     VISITED,
@@ -50,7 +54,6 @@ from tests.registry.sheets import (
     csv_bytes,
     household,
     read,
-    read_in_child,
     read_rows,
     table,
     write_csv,
@@ -440,107 +443,19 @@ def test_the_sample_file_of_the_national_form() -> None:
     assert reading.doubts.select("row", "check").rows() == [(7, "I3")]
 
 
-def sheet_xml(rows: str) -> str:
-    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-    return f'<?xml version="1.0"?><worksheet xmlns="{main}"><sheetData>{rows}</sheetData></worksheet>'
-
-
-def workbook_around(path: Path, sheet: bytes, template: Path) -> Path:
-    """A workbook whose first sheet is this XML."""
-    write_xlsx(template, table(household()))
-    with zipfile.ZipFile(template) as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
-        for entry in old.infolist():
-            new.writestr(entry.filename, sheet if "worksheets/sheet1" in entry.filename else old.read(entry))
-    return path
-
-
-def hostile_truncated(folder: Path) -> Path:
-    path = write_xlsx(folder / "t.xlsx", table(household()))
-    path.write_bytes(path.read_bytes()[:-700])
-    return path
-
-
-def hostile_not_workbook(folder: Path) -> Path:
-    path = folder / "t.xlsx"
-    path.write_bytes(b"%PDF-1.7 a form that somebody scanned")
-    return path
-
-
-def hostile_zip_bomb(folder: Path) -> Path:
-    return workbook_around(folder / "t.xlsx", sheet_xml(" " * 60_000_000).encode(), folder / "template.xlsx")
-
-
-def hostile_million_empty_rows(folder: Path) -> Path:
-    rows = "".join(f'<row r="{at}" ht="15" customHeight="1"/>' for at in range(1, 1_048_577))
-    return workbook_around(folder / "t.xlsx", sheet_xml(rows).encode(), folder / "template.xlsx")
-
-
-def hostile_repeated_header(folder: Path) -> Path:
-    lines = table(household())
-    return write_xlsx(folder / "t.xlsx", [[*lines[0], "身份证号"], *lines[1:]])
-
-
-def hostile_header_only(folder: Path) -> Path:
-    return write_xlsx(folder / "t.xlsx", table(household())[:1])
-
-
-def hostile_wrong_encoding(folder: Path) -> Path:
-    path = folder / "t.csv"
-    path.write_bytes(csv_bytes(table(household())).decode().encode("utf-16"))
-    return path
-
-
-PROBLEMS = [
-    (hostile_truncated, FileDamaged),
-    (hostile_not_workbook, FileNotWorkbook),
-    (hostile_zip_bomb, FileUnpacksTooLarge),
-    (hostile_million_empty_rows, FileTooManyRows),
-    (hostile_repeated_header, HeaderRepeated),
-    (hostile_header_only, NoRows),
-    (hostile_wrong_encoding, EncodingUnknown),
-]
-BOUNDS = Limits(memory_bytes=4 * 2**30, seconds=20)
-
-
 @pytest.mark.parametrize(("make", "problem"), PROBLEMS, ids=lambda value: value.__name__)
 def test_a_hostile_file_ends_in_a_clear_refusal_within_bounds(
     make: Any, problem: type[Problem], tmp_path: Path
 ) -> None:
     with pytest.raises(problem) as caught:
-        run_in_child(read_in_child, make(tmp_path), limits=BOUNDS)
+        read_within_bounds(make(tmp_path))
     assert len(caught.value.detail_zh) > 5
     assert "{" not in caught.value.detail_zh + caught.value.detail_en + caught.value.hint
 
 
-def hostile_formulas(folder: Path) -> Path:
-    lines = table(household())
-    lines[2][lines[0].index("务工月收入")] = "=1000+500"
-    return write_xlsx(folder / "t.xlsx", lines)
-
-
-def hostile_damaged_number(folder: Path) -> Path:
-    lines: list[list[object]] = [list(line) for line in table(household())]
-    lines[3][table(household())[0].index("证件号码")] = int(household()[2]["证件号码"][:17] + "0")
-    return write_xlsx(folder / "t.xlsx", lines)
-
-
-def hostile_two_heads(folder: Path) -> Path:
-    rows = household()
-    rows[1]["与户主关系"] = "户主"
-    return write_xlsx(folder / "t.xlsx", table(rows))
-
-
-@pytest.mark.parametrize(
-    ("make", "mark"),
-    [
-        (hostile_formulas, (3, "work_monthly_pay_fen", "cell.formula")),
-        (hostile_damaged_number, (4, "id_number", "id.damaged")),
-        (hostile_two_heads, (3, "relation", "I8")),
-    ],
-    ids=["formulas", "damaged_number", "two_heads"],
-)
+@pytest.mark.parametrize(("make", "mark"), MARKS, ids=lambda value: getattr(value, "__name__", ""))
 def test_a_hostile_cell_ends_in_a_marked_row(make: Any, mark: tuple[int, str, str], tmp_path: Path) -> None:
-    rows, kept, marks = run_in_child(read_in_child, make(tmp_path), limits=BOUNDS)
+    rows, kept, marks = read_within_bounds(make(tmp_path))
     assert (rows, kept) == (3, 0)
     assert mark in marks
 
@@ -554,14 +469,14 @@ def test_an_archive_that_lies_about_its_size_is_not_believed(tmp_path: Path) -> 
         content[place : place + 4] = struct.pack("<I", 2000)
     path.write_bytes(content)
     with pytest.raises(FileDamaged):
-        run_in_child(read_in_child, path, limits=BOUNDS)
+        read_within_bounds(path)
 
 
 def test_one_stray_cell_in_the_last_row_does_not_cost_gigabytes(tmp_path: Path) -> None:
     cell = '<row r="1048576"><c r="CV1048576" t="inlineStr"><is><t>x</t></is></c></row>'
     path = workbook_around(tmp_path / "t.xlsx", sheet_xml(cell).encode(), tmp_path / "template.xlsx")
     with pytest.raises(FileTooManyRows):
-        run_in_child(read_in_child, path, limits=BOUNDS)
+        read_within_bounds(path)
 
 
 def test_other_files_that_are_no_table(tmp_path: Path) -> None:
@@ -606,49 +521,9 @@ def test_limits_are_limits(tmp_path: Path) -> None:
 # --- the child --------------------------------------------------------------------------------------------------------
 
 
-def sleep_for(seconds: float) -> int:
-    time.sleep(seconds)
-    return os.getpid()
-
-
-def eat(megabytes: int) -> int:
-    return len(bytearray(megabytes * 2**20))
-
-
-def die(number: int) -> None:
-    os.kill(os.getpid(), number)
-
-
-def fail() -> None:
-    raise ValueError("a fault of ours")
-
-
-def report_and_wait(path: Path) -> None:
-    path.write_text(str(os.getpid()))
-    time.sleep(60)
-
-
-def run_waiting_child(path: Path) -> None:
-    run_in_child(report_and_wait, path)
-
-
-def test_a_child_answers_or_is_stopped() -> None:
-    assert run_in_child(sleep_for, 0) != os.getpid()
-    with pytest.raises(FileTooSlow):
-        run_in_child(sleep_for, 60, limits=Limits(seconds=1))
-    with pytest.raises(FileTooSlow):
-        run_in_child(eat, 8000, limits=Limits(memory_bytes=2 * 2**30))
-    with pytest.raises(FileTooSlow):
-        run_in_child(die, signal.SIGABRT)
-    with pytest.raises(ChildFailed):
-        run_in_child(fail)
-
-
-def test_a_child_dies_with_its_parent(tmp_path: Path) -> None:
-    import multiprocessing
-
+def test_a_bound_process_dies_with_its_parent(tmp_path: Path) -> None:
     mark = tmp_path / "pid"
-    parent = multiprocessing.get_context("spawn").Process(target=run_waiting_child, args=(mark,))
+    parent = multiprocessing.get_context("spawn").Process(target=start_and_wait, args=(mark,))
     parent.start()
     while not (mark.exists() and mark.read_text()):
         time.sleep(0.05)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from services.registry.forms.answer import write_answer
-from services.registry.forms.child import ChildFailed, run_in_child
 from services.registry.forms.limits import Limits
 from services.registry.forms.reading import Reading, read_file
 
-__all__ = ["ChildFailed", "Limits", "Reading", "read_file", "run_in_child", "write_answer"]
+__all__ = ["Limits", "Reading", "read_file", "write_answer"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """读取上限: sizes in bytes, times in seconds."""
+    """读取上限: sizes in bytes."""
 
     file_bytes: int = 32 * 1024 * 1024
     unpacked_bytes: int = 1024 * 1024 * 1024
@@ -19,5 +19,3 @@ class Limits:
     formulas: int = 5_000
     header_rows: int = 20
     sheets: int = 5
-    memory_bytes: int = 6 * 1024 * 1024 * 1024
-    seconds: int = 180

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.errors import Busy, Invalid, TooLarge
+from shared.errors import Invalid, TooLarge
 
 
 class FileNotWorkbook(Invalid):
@@ -43,16 +43,6 @@ class FileTooManyRows(TooLarge):
     en = "The table is too large ({found}, limit {limit})"
     hint_zh = "请删除表尾的空白行列（可能仅有格式），或拆分后分批上传"
     hint_en = "Delete empty rows and columns at the end (they may hold formats alone), or split it"
-
-
-class FileTooSlow(Busy):
-    """读取超时或内存不足: reading used more time or memory than allowed."""
-
-    code = "file.too_heavy"
-    zh = "读取该文件超出了允许的时间或内存（{limit}）"
-    en = "Reading the file used more time or memory than allowed ({limit})"
-    hint_zh = "请拆分后分批上传，或改用 CSV"
-    hint_en = "Split it, or upload CSV"
 
 
 class EncodingUnknown(Invalid):
