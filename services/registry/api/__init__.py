@@ -1,7 +1,10 @@
 """What may be asked of registry over HTTP, one file a noun."""
 
-from services.registry.api import divisions, households, intakes, reports
+from services.registry.api.divisions import router as divisions
+from services.registry.api.households import router as households
+from services.registry.api.intakes import router as intakes
+from services.registry.api.reports import router as reports
 
-ROUTERS = (divisions.router, households.router, intakes.router, reports.router)
+ROUTERS = (divisions, households, intakes, reports)
 
 __all__ = ["ROUTERS"]

@@ -37,7 +37,7 @@ from shared.values import CitizenId, Money, Period, new_id
 from shared.web import Body, DivisionField, HouseholdNumberField, MoneyField
 
 
-def _coded(codes: CodeList) -> Any:
+def _coded(codes: CodeList) -> tuple[AfterValidator, WithJsonSchema]:
     """A code of this list; its values stand in the schema."""
 
     def check(text: str) -> str:
@@ -46,7 +46,7 @@ def _coded(codes: CodeList) -> Any:
         return text
 
     schema = {"type": "string", "enum": list(codes.names), "description": codes.zh}
-    return Annotated[str, AfterValidator(check), WithJsonSchema(schema)]
+    return AfterValidator(check), WithJsonSchema(schema)
 
 
 def _item(text: str) -> str:
@@ -55,10 +55,10 @@ def _item(text: str) -> str:
     return text
 
 
-Ethnicity = _coded(lists.ETHNICITY)
-Political = _coded(lists.POLITICAL)
-IdKind = _coded(lists.ID_KIND)
-Road = _coded(lists.ROAD)
+Ethnicity = Annotated[str, *_coded(lists.ETHNICITY)]
+Political = Annotated[str, *_coded(lists.POLITICAL)]
+IdKind = Annotated[str, *_coded(lists.ID_KIND)]
+Road = Annotated[str, *_coded(lists.ROAD)]
 Item = Annotated[str, AfterValidator(_item), WithJsonSchema({"type": "string", "enum": list(INCOME_ITEM_NAMES)})]
 Name = Annotated[
     str,

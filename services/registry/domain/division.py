@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import Any
 
 from shared.errors import Conflict, Missing
 from shared.events.registry import DivisionRecorded
@@ -50,6 +52,24 @@ class Division:
     valid_to: date | None
     superseded_by: DivisionCode | None
     version: int
+
+    @classmethod
+    def of(cls, row: Mapping[Any, Any]) -> Division:
+        """From the columns of its names."""
+        return cls(
+            code=DivisionCode(row["code"]),
+            name=row["name"],
+            level=Level(row["level"]),
+            parent=_code(row["parent"]),
+            valid_from=row["valid_from"],
+            valid_to=row["valid_to"],
+            superseded_by=_code(row["superseded_by"]),
+            version=row["version"],
+        )
+
+
+def _code(value: int | None) -> DivisionCode | None:
+    return None if value is None else DivisionCode(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from services.registry.domain.division import Division
-from services.registry.store.divisions import division_from
 from services.registry.tables import division
 from shared.db import Transaction
 from shared.values import DivisionCode, Level
@@ -30,4 +29,4 @@ async def list_divisions(
         query = query.where(division.c.name.contains(name, autoescape=True))
     if after is not None:
         query = query.where(division.c.code > after)
-    return [division_from(row) for row in (await tx.core.execute(query)).mappings()]
+    return [Division.of(row) for row in (await tx.core.execute(query)).mappings()]

@@ -3,7 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 from typing import NamedTuple
+
+from shared.values import Period, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was said of a file, and how it is cut."""
+
+    scope: Scope
+    observed_on: date
+    year: Period
+    chunk_rows: int
+    rows: int
 
 
 class Refusal(NamedTuple):

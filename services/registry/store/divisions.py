@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 
 from services.registry.domain.division import Division, DivisionMissing
 from services.registry.tables import division, division_history
 from shared.db import Transaction
-from shared.values import DivisionCode, Level
+from shared.values import DivisionCode
 
 COLUMNS = tuple(column.name for column in division.columns)
 NAMED = ", ".join(COLUMNS)
@@ -31,7 +30,10 @@ class DivisionRow:
 
 
 def read_divisions(file: Path) -> list[DivisionRow]:
-    """The file's lines, parents first (its own order)."""
+    """The file's lines, parents first (its own order).
+
+    Three cities without counties (东莞, 中山, 儋州) stand twice, as their own county: one code is one division.
+    """
     with file.open(encoding="utf-8", newline="") as lines:
         return [
             DivisionRow(
@@ -41,6 +43,7 @@ def read_divisions(file: Path) -> list[DivisionRow]:
                 int(line["parent_code"]) if line["parent_code"] else None,
             )
             for line in csv.DictReader(lines)
+            if line["code"] != line["parent_code"]
         ]
 
 
@@ -61,7 +64,7 @@ async def load_divisions(tx: Transaction, rows: Sequence[DivisionRow], valid_fro
 async def divisions_of(tx: Transaction, codes: Sequence[int]) -> list[Division]:
     """Those of these that the caller may see, by code."""
     rows = await tx.core.execute(sa.select(division).where(division.c.code.in_(codes)).order_by(division.c.code))
-    return [division_from(row) for row in rows.mappings()]
+    return [Division.of(row) for row in rows.mappings()]
 
 
 async def load_division(tx: Transaction, code: DivisionCode) -> Division:
@@ -69,14 +72,14 @@ async def load_division(tx: Transaction, code: DivisionCode) -> Division:
     row = (await tx.core.execute(sa.select(division).where(division.c.code == code.value))).mappings().first()
     if row is None:
         raise DivisionMissing
-    return division_from(row)
+    return Division.of(row)
 
 
 async def lock_division(tx: Transaction, code: DivisionCode) -> Division:
     """The same, held until the commit. One above the scope can be seen but not locked: it is refused when saved."""
     query = sa.select(division).where(division.c.code == code.value).with_for_update()
     row = (await tx.core.execute(query)).mappings().first()
-    return await load_division(tx, code) if row is None else division_from(row)
+    return await load_division(tx, code) if row is None else Division.of(row)
 
 
 async def save_division(tx: Transaction, changed: Division, by: str, now: datetime) -> int:
@@ -105,20 +108,6 @@ async def save_division(tx: Transaction, changed: Division, by: str, now: dateti
     return done.rowcount
 
 
-def division_from(found: Mapping[Any, Any]) -> Division:
-    """A row as the noun."""
-    return Division(
-        code=DivisionCode(found["code"]),
-        name=found["name"],
-        level=Level(found["level"]),
-        parent=None if found["parent"] is None else DivisionCode(found["parent"]),
-        valid_from=found["valid_from"],
-        valid_to=found["valid_to"],
-        superseded_by=None if found["superseded_by"] is None else DivisionCode(found["superseded_by"]),
-        version=found["version"],
-    )
-
-
 async def raise_versions(tx: Transaction, epoch: int, after: int, limit: int) -> list[Division]:
     """The next divisions by code, each with a version above all that was ever said."""
     rows = await tx.driver.fetch(
@@ -128,4 +117,4 @@ async def raise_versions(tx: Transaction, epoch: int, after: int, limit: int) ->
         after,
         limit,
     )
-    return sorted((division_from(row) for row in rows), key=lambda one: one.code)
+    return sorted((Division.of(row) for row in rows), key=lambda one: one.code)

@@ -7,8 +7,6 @@ and telephones are sealed for their very rows and the chunk is written as CSV.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,28 +14,16 @@ from uuid import UUID
 import polars as pl
 
 from services.registry.checks import CHECKS
-from services.registry.domain.fields import BY_NAME, INCOME_ITEM_NAMES
+from services.registry.domain.fields import BY_NAME
 from services.registry.forms import Limits, Reading, read_file, write_answer
-from services.registry.store.arrivals import ChunkKeys, HouseholdKey, Numbered, Opening, PersonKey, Refusal
+from services.registry.store.arrivals import Asked, ChunkKeys, HouseholdKey, Numbered, Opening, PersonKey, Refusal
 from services.registry.tables import HOUSEHOLD_FACTS, PERSON_FACTS, STAGING
-from services.registry.tables.people import PERSON_SEALED
 from shared.crypto import KeyRing
-from shared.values import Period, Scope
 
 Files = dict[str, tuple[list[str], bytes]]
 SEALED = {"id_number": "citizen_id", "disability_card": "disability_card", "phone": "phone"}
+HOMES = {"number": pl.String, "household_no": pl.Int64, "id": pl.String, "is_new": pl.Boolean, "at": pl.Int64}
 ALWAYS_OF_PERSON = ("name", "masked_name", "source_values")
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What the officer said of the file."""
-
-    scope: Scope
-    observed_on: date
-    year: Period
-    chunk_rows: int
-    limits: Limits
 
 
 class Book:
@@ -46,8 +32,9 @@ class Book:
     def __init__(self, path: Path, asked: Asked, keys: KeyRing) -> None:
         self.asked = asked
         self.keys = keys
+        self._limits = Limits(rows=asked.rows)
         self.reading: Reading = read_file(
-            path, checks=CHECKS, scope=asked.scope, on=asked.observed_on, default_year=asked.year, limits=asked.limits
+            path, checks=CHECKS, scope=asked.scope, on=asked.observed_on, default_year=asked.year, limits=self._limits
         )
         self._chunk_of = _chunks(self.reading.persons, asked.chunk_rows)
 
@@ -95,18 +82,13 @@ class Book:
         """The chunk's rows as CSV, numbered and sealed; refused households are left out."""
         homes = pl.DataFrame(
             numbered.households,
-            schema={"number": pl.String, "household_no": pl.Int64, "id": pl.String, "is_new": pl.Boolean, "at": pl.Int64},
+            schema=HOMES,
             orient="row",
         )
         place = homes.select("number", "household_no", pl.col("at").alias("division"))
         households = self._of(self.reading.households, chunk).drop("division").join(homes, on="number")
-        households = households.rename({"at": "division"}).with_columns(
-            pl.format("{{}}", pl.col("other_causes").list.join(",")).alias("other_causes")
-            if False
-            else pl.concat_str(
-                pl.lit("{"), pl.col("other_causes").list.join(","), pl.lit("}")
-            ).alias("other_causes")
-        )
+        causes = pl.concat_str(pl.lit("{"), pl.col("other_causes").list.join(","), pl.lit("}")).alias("other_causes")
+        households = households.rename({"at": "division"}).with_columns(causes)
         persons = self._persons(chunk, numbered, place)
         on = pl.lit(self.asked.observed_on).alias("observed_on")
         number_of = place.select("number", "household_no")
@@ -165,7 +147,12 @@ class Book:
         return both.join(who.with_columns(pl.col("row").cast(pl.UInt32)), on="row", maintain_order="left")
 
     def answer(
-        self, path: Path, out: Path, refusals: Sequence[Refusal], doubts: Sequence[Sequence[Any]], summary: Mapping[str, Any]
+        self,
+        path: Path,
+        out: Path,
+        refusals: Sequence[Refusal],
+        doubts: Sequence[Sequence[Any]],
+        summary: Mapping[str, Any],
     ) -> bytes:
         """The answer workbook."""
         names = ("row", "column", "code", "zh", "en")
@@ -180,7 +167,7 @@ class Book:
             schema={"row": pl.UInt32} | dict.fromkeys(("column", "check", "zh", "en"), pl.String),
             orient="row",
         )
-        write_answer(path, out, refusals=going, doubts=asked, summary=summary, limits=self.asked.limits)
+        write_answer(path, out, refusals=going, doubts=asked, summary=summary, limits=self._limits)
         return out.read_bytes()
 
 
@@ -227,7 +214,3 @@ def _csv(name: str, frame: pl.DataFrame) -> tuple[list[str], bytes]:
         return columns, b""
     text: str = frame.select(columns).write_csv(include_header=False)
     return columns, text.encode()
-
-
-assert set(PERSON_SEALED) == {f"{name}_sealed" for name in SEALED}
-assert INCOME_ITEM_NAMES

@@ -7,7 +7,7 @@ version, no history, no fact). Every statement here runs under the scope of the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from io import BytesIO
@@ -118,7 +118,7 @@ async def draw_numbers(tx: Transaction, households: int, persons: int) -> tuple[
     return drawn[0], drawn[1]
 
 
-async def stage(tx: Transaction, job: UUID, files: dict[str, tuple[Sequence[str], bytes]]) -> None:
+async def stage(tx: Transaction, job: UUID, files: Mapping[str, tuple[Sequence[str], bytes]]) -> None:
     """The chunk's rows as CSV into the staging tables, after anything that an earlier attempt may have left."""
     for table in STAGING:
         await tx.driver.execute(f"delete from {table.name} where job = $1", job)

@@ -21,6 +21,7 @@ intake = sa.Table(
     sa.Column("year_to", sa.Date, nullable=False, comment="收入年度止"),
     sa.Column("observed_on", sa.Date, nullable=False, comment="调查日期"),
     sa.Column("dry_run", sa.Boolean, nullable=False, comment="试运行"),
+    sa.Column("source", pg.UUID, nullable=False, comment="原件所属任务"),
     sa.Column("rows", sa.Integer, comment="行数"),
     sa.Column("submitted_at", MOMENT, nullable=False, comment="提交时刻"),
     sa.Column("answered_at", MOMENT, comment="回执完成时刻"),

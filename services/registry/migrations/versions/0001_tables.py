@@ -384,6 +384,7 @@ def _intake() -> None:
         sa.Column("year_to", sa.Date(), nullable=False, comment="收入年度止"),
         sa.Column("observed_on", sa.Date(), nullable=False, comment="调查日期"),
         sa.Column("dry_run", sa.Boolean(), nullable=False, comment="试运行"),
+        sa.Column("source", sa.UUID(), nullable=False, comment="原件所属任务"),
         sa.Column("rows", sa.Integer(), nullable=True, comment="行数"),
         sa.Column("submitted_at", sa.DateTime(timezone=True), nullable=False, comment="提交时刻"),
         sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True, comment="回执完成时刻"),

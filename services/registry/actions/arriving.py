@@ -1,0 +1,138 @@
+"""A chunk's keys meet the register: who is known, who is new, who cannot be recorded here. Decides, writes nothing."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from services.registry.store.arrivals import ChunkKeys, HouseholdKey, Numbered, PersonKey, Refusal
+from services.registry.store.intake import KnownHousehold, KnownPerson
+from shared.values import new_id
+
+FELLOW = (
+    "household.refused",
+    "本户第{row}行有误，整户退回",
+    "row {row} of this household is wrong, so all of it goes back",
+)
+OUT_OF_SCOPE = (
+    "household.out_of_scope",
+    "该户编号已登记在您的管辖范围之外",
+    "this number is on record outside your scope",
+)
+SUPERSEDED = ("household.superseded", "该户已并入其他户", "this household was merged into another one")
+OLDER = ("observation.older", "调查日期早于在册资料", "observed before what is on record")
+UNKNOWN_VILLAGE = ("division.unknown", "村级区划代码未登记", "no village of this code is in force")
+PERSON_HIDDEN = (
+    "person.out_of_scope",
+    "该证件号码已登记在您的管辖范围之外",
+    "this number is on record outside your scope",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """What the register knows of a chunk's keys."""
+
+    households: Mapping[str, KnownHousehold]
+    hidden_numbers: frozenset[str]
+    people: Mapping[bytes, KnownPerson]
+    hidden_people: frozenset[bytes]
+    villages: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the file said for all its rows."""
+
+    observed_on: date
+    names_division: bool
+    headings: Mapping[str, str]
+
+
+def arrive(keys: ChunkKeys, register: Register, terms: Terms, numbers: tuple[Iterator[int], Iterator[int]]) -> Numbered:
+    """Number households and persons; a household with one refused row goes back whole."""
+    members: dict[str, list[PersonKey]] = defaultdict(list)
+    for person in keys.persons:
+        members[person.number].append(person)
+    numbered = Numbered()
+    for household in keys.households:
+        wrong = _household_wrong(household, register, terms) or _person_wrong(members[household.number], register)
+        if wrong is None:
+            _number(household, members[household.number], register, terms, numbers, numbered)
+        else:
+            numbered.refusals.extend(_refused(members[household.number], wrong, terms))
+    return numbered
+
+
+Wrong = tuple[int, str, tuple[str, str, str]]
+
+
+def _household_wrong(household: HouseholdKey, register: Register, terms: Terms) -> Wrong | None:
+    known = register.households.get(household.number)
+    division = known.division if known is not None and not terms.names_division else household.division
+    if household.number in register.hidden_numbers:
+        return household.row, "number", OUT_OF_SCOPE
+    if division not in register.villages:
+        return household.row, "division", UNKNOWN_VILLAGE
+    if known is not None and known.superseded:
+        return household.row, "number", SUPERSEDED
+    if known is not None and known.observed_on > terms.observed_on:
+        return household.row, "number", OLDER
+    return None
+
+
+def _person_wrong(members: list[PersonKey], register: Register) -> Wrong | None:
+    for person in members:
+        if any(identity in register.hidden_people for identity in person.identities):
+            return person.row, "id_number", PERSON_HIDDEN
+    return None
+
+
+def _refused(members: list[PersonKey], wrong: Wrong, terms: Terms) -> Iterator[Refusal]:
+    row, field, (code, zh, en) = wrong
+    column = terms.headings.get(field) or terms.headings.get("number")
+    for person in members:
+        if person.row == row:
+            yield Refusal(row, column, code, zh, en)
+        else:
+            fellow, fellow_zh, fellow_en = FELLOW
+            yield Refusal(person.row, column, fellow, fellow_zh.format(row=row), fellow_en.format(row=row))
+
+
+def _number(
+    household: HouseholdKey,
+    members: list[PersonKey],
+    register: Register,
+    terms: Terms,
+    numbers: tuple[Iterator[int], Iterator[int]],
+    numbered: Numbered,
+) -> None:
+    known = register.households.get(household.number)
+    no = next(numbers[0]) if known is None else known.no
+    division = known.division if known is not None and not terms.names_division else household.division
+    id_ = str(new_id() if known is None else known.id)
+    numbered.households.append((household.number, no, id_, known is None, division))
+    for person in members:
+        met, identity, provisional, repeated = _meet(person, no, register)
+        person_no = next(numbers[1]) if met is None else met.no
+        person_id = str(new_id() if met is None else met.id)
+        row = (person.row, person_no, person_id, met is None, provisional, "\\x" + identity.hex())
+        numbered.persons.append(row)
+        if repeated:
+            numbered.repeated.append(person.row)
+
+
+def _meet(person: PersonKey, home: int, register: Register) -> tuple[KnownPerson | None, bytes, bool, bool]:
+    """Who of the register it is; his key, whether that is provisional, whether his number is another household's.
+
+    A number that another household's member holds is a doubt, never a removal (I1): ours is kept beside it under a
+    provisional key, and stays so when the same file comes again.
+    """
+    own = next((register.people[key] for key in person.provisional if key in register.people), None)
+    holder = next((register.people[key] for key in person.identities if key in register.people), None)
+    taken = holder is not None and holder.household_no not in (None, home)
+    if person.identities and not taken and (own is None or own.household_no != home):
+        return holder, person.identities[0], False, False
+    return own, person.provisional[0], True, taken

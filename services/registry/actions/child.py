@@ -1,0 +1,118 @@
+"""The parsing child: one process a file, which reads it once and answers about its chunks. It dies with its parent.
+
+Reading, checking and sealing a county's file takes seconds of processor: never on the event loop. A hostile file that
+ends the child ends its own job, nothing else; a child that was killed is started again and reads the file anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import multiprocessing
+import os
+import resource
+import signal
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from services.registry.store.arrivals import Asked, ChunkKeys, Numbered, Opening
+from shared.crypto import KeyRing
+from shared.errors import Problem
+
+ENCODING = "services.registry.store.encoding"
+
+
+class ChildGone(RuntimeError):
+    """子进程中断: it ended without an answer, by its limits or by a signal."""
+
+
+class ParsingChild:
+    """解析子进程: a file that is open in a process of its own."""
+
+    def __init__(self, path: Path, asked: Asked, keys: KeyRing, memory_bytes: int, seconds: float) -> None:
+        self._path = path
+        self._seconds = seconds
+        context = multiprocessing.get_context("spawn")
+        self._ours, theirs = context.Pipe()
+        work = (theirs, os.getpid(), memory_bytes, path, asked, keys)
+        self._process = context.Process(target=_serve, args=work, daemon=True, name="registry-parsing")
+        self._process.start()
+        theirs.close()
+
+    async def opening(self) -> Opening:
+        """What the file holds; raises what is wrong with the whole of it."""
+        opening: Opening = await self._ask("opening")
+        return opening
+
+    async def keys_of(self, chunk: int) -> ChunkKeys:
+        """Keys of one chunk."""
+        keys: ChunkKeys = await self._ask("keys_of", chunk)
+        return keys
+
+    async def encode(self, job: Any, chunk: int, numbered: Numbered) -> dict[str, tuple[list[str], bytes]]:
+        """One chunk's rows for COPY."""
+        files: dict[str, tuple[list[str], bytes]] = await self._ask("encode", job, chunk, numbered)
+        return files
+
+    async def answer(self, *asked: Any) -> bytes:
+        """The answer workbook."""
+        book: bytes = await self._ask("answer", self._path, *asked)
+        return book
+
+    async def _ask(self, name: str, *arguments: Any) -> Any:
+        try:
+            return await asyncio.to_thread(self._exchange, name, arguments)
+        except asyncio.CancelledError:
+            self._process.kill()  # it may still be answering a question that nobody asks any more
+            raise
+        except (EOFError, OSError) as error:
+            self._process.join(2)
+            raise ChildGone(f"the parsing process ended with {self._process.exitcode}") from error
+
+    def _exchange(self, name: str, arguments: tuple[Any, ...]) -> Any:
+        self._ours.send((name, arguments))
+        if not self._ours.poll(self._seconds):
+            self._process.kill()
+            raise EOFError
+        said, value = self._ours.recv()
+        if said == "answer":
+            return value
+        raise value if isinstance(value, Problem) else ChildGone(str(value))
+
+    @property
+    def pid(self) -> int | None:
+        """Its process number."""
+        return self._process.pid
+
+    def end(self) -> None:
+        """The file is done with; the child goes at once."""
+        with suppress(OSError):
+            self._ours.close()
+        self._process.kill()
+        self._process.join(5)
+
+
+def _serve(answers: Connection, parent: int, memory_bytes: int, path: Path, asked: Asked, keys: KeyRing) -> None:
+    """The child's life: read the file, then answer until the parent hangs up."""
+    from services.registry.forms.child import bind_to_parent
+
+    bind_to_parent(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    book: Any = None
+    while True:
+        try:
+            name, arguments = answers.recv()
+        except EOFError:
+            return
+        try:
+            if book is None:
+                book = importlib.import_module(ENCODING).Book(path, asked, keys)
+            answers.send(("answer", getattr(book, name)(*arguments)))
+        except Problem as problem:
+            answers.send(("problem", problem))
+        except Exception as error:  # noqa: BLE001 - told to the parent by its kind alone: its text may hold a row
+            answers.send(("failed", type(error).__name__))

@@ -1,0 +1,139 @@
+"""导入 over HTTP: hand in a file, look at its progress, record a trial run, fetch the answer workbook.
+
+Progress, cancelling and the list are the job routes that every service has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import date, datetime
+from pathlib import Path as File
+from typing import Annotated
+from urllib.parse import quote
+from uuid import UUID
+
+from fastapi import Query, Request, Response
+
+from services.registry.actions import intake as actions
+from services.registry.actions.intake import (
+    SUBMITTERS,
+    AnswerNotReady,
+    HandedIn,
+    IntakeMissing,
+    IntakeNotTried,
+)
+from services.registry.api.households import FutureRefused, keys_of
+from services.registry.reports import intakes as reports
+from services.registry.store.uploads import find_intake, load_counts
+from shared.auth import log_access
+from shared.clock import today
+from shared.jobs import JobState, load_job
+from shared.values import Period
+from shared.web import JobOut, Now, Officer, Out, Page, PagingAsked, Role, Router, Tx, UploadedFile
+
+router = Router("导入")
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+READERS = (*SUBMITTERS, Role.REVIEWER, Role.APPROVER, Role.AUDITOR)
+
+
+class IntakeOut(Out):
+    """导入: the file, its job, and what became of its rows so far."""
+
+    job: JobOut
+    filename: str
+    sha256: str
+    dry_run: bool
+    year_from: date
+    year_to: date
+    observed_on: date
+    rows: int | None
+    rows_new: int
+    rows_changed: int
+    rows_unchanged: int
+    rows_refused: int
+    doubts: int
+    answered_at: datetime | None
+
+
+class RefusalOut(Out):
+    """退回的行."""
+
+    row: int
+    column: str | None
+    code: str
+    detail: str
+    detail_en: str
+
+
+@router.post("/intakes", roles=SUBMITTERS, status=202, upload=True, problems=(FutureRefused,))
+async def submit_intake(
+    file: UploadedFile,
+    tx: Tx,
+    officer: Officer,
+    now: Now,
+    request: Request,
+    filename: Annotated[str, Query(min_length=1, max_length=200, pattern=r"^[^/\\\x00-\x1f]+$")],
+    year_from: Annotated[date, Query(description="收入年度起（文件未写明时采用）")],
+    year_to: Annotated[date, Query(description="收入年度止")],
+    observed_on: Annotated[date | None, Query(description="调查日期，默认今天")] = None,
+    dry_run: Annotated[bool, Query(description="试运行：只检查并计数，不入库")] = True,
+) -> JobOut:
+    """上传工作簿（xlsx 或 csv）；以原始字节为请求体."""
+    observed = observed_on or today(now)
+    if observed > today(now):
+        raise FutureRefused(on=observed)
+    told = HandedIn(filename, Period(year_from, year_to), observed, dry_run)
+    content = (await asyncio.to_thread(File(file.path).read_bytes), file.sha256)
+    return JobOut.of(await actions.submit_intake(tx, officer, keys_of(request), told, content, now))
+
+
+@router.get("/intakes/{job_id}", roles=READERS, problems=(IntakeMissing,))
+async def read_intake(job_id: UUID, tx: Tx) -> IntakeOut:
+    """进度与各类行数."""
+    intake = await find_intake(tx, job_id)
+    if intake is None:
+        raise IntakeMissing
+    counts = await load_counts(tx, job_id)
+    return IntakeOut(
+        job=JobOut.of(await load_job(tx, job_id)),
+        filename=intake.filename,
+        sha256=intake.content_hash.hex(),
+        dry_run=intake.dry_run,
+        year_from=intake.year.first,
+        year_to=intake.year.last,
+        observed_on=intake.observed_on,
+        answered_at=intake.answered_at,
+        **{**counts, "rows": intake.rows},
+    )
+
+
+@router.post("/intakes/{job_id}/apply", roles=SUBMITTERS, status=202, problems=(IntakeMissing, IntakeNotTried))
+async def apply_intake(job_id: UUID, tx: Tx, officer: Officer, now: Now) -> JobOut:
+    """将试运行过的文件入库."""
+    state = JobState.FAILED
+    if await find_intake(tx, job_id) is not None:
+        state = (await load_job(tx, job_id)).state
+    return JobOut.of(await actions.apply_intake(tx, officer, job_id, state, now))
+
+
+@router.get("/intakes/{job_id}/refusals", roles=READERS, problems=(IntakeMissing,))
+async def list_refusals(job_id: UUID, tx: Tx, paging: PagingAsked) -> Page[RefusalOut]:
+    """退回的行及原因，按文件行号."""
+    if await find_intake(tx, job_id) is None:
+        raise IntakeMissing
+    rows = await reports.refusals_of(tx, job_id, after=paging.after, limit=paging.limit + 1)
+    return paging.page(rows, lambda one: [one.row, one.no], lambda one: one.shown(RefusalOut))
+
+
+@router.get(
+    "/intakes/{job_id}/answer",
+    roles=SUBMITTERS,
+    problems=(IntakeMissing, AnswerNotReady),
+    answers={200: {"content": {XLSX: {}}, "description": "回执工作簿"}},
+)
+async def fetch_answer(job_id: UUID, tx: Tx, officer: Officer, request: Request) -> Response:
+    """回执工作簿：退回的行连同原因，以及疑点；下载留痕."""
+    intake, book = await actions.load_answer(tx, keys_of(request), job_id)
+    await log_access(tx, officer, purpose="导入回执", noun="intake", ids=[job_id], action="download")
+    name = quote(f"回执-{File(intake.filename).stem}.xlsx")
+    return Response(book, media_type=XLSX, headers={"Content-Disposition": f"attachment; filename*=UTF-8''{name}"})

@@ -1,0 +1,130 @@
+"""Which knobs, and what is plugged into what. The only place that constructs."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.registry import inbox
+from services.registry.actions import divisions, households, intake
+from services.registry.actions.intake import Reading, Workbooks
+from services.registry.api import ROUTERS
+from services.registry.store import intake as store
+from services.registry.store.arrivals import Asked
+from services.registry.store.parameters import load_parameters
+from services.registry.store.uploads import Intake
+from shared.auth import Role
+from shared.clock import Clock
+from shared.crypto import KeyRing
+from shared.db import Transaction, create_engine, transaction
+from shared.events import TOPICS
+from shared.events.registry import CircumstancesRecorded, DivisionRecorded, HouseholdRecorded
+from shared.hearing import Consumer, Ears
+from shared.jobs import Job, JobRunner, Jobs
+from shared.outbox import Relay, connector
+from shared.parameters import read_parameters
+from shared.recovery import Holding
+from shared.settings import Settings
+from shared.web import create_app, job_router
+from shared.worker import Loop, Worker
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+EARS = Ears("registry.households", inbox.HEARS, inbox.WITHDRAWS)
+
+
+class AppSettings(Settings):
+    """Registry's own knobs: how much of a file is read, and how many of its rows one commit takes."""
+
+    intake_chunk_rows: int = 20_000
+    intake_memory_bytes: int = 4 * 1024**3
+    intake_seconds: float = 180.0
+    intake_rows: int = 2_000_000
+    intake_lease_seconds: float = 30.0
+
+
+def _topics(*names: str) -> tuple[Any, ...]:
+    return tuple(topic for topic in TOPICS if topic.name in names)
+
+
+HOLDINGS = (
+    Holding("division", _topics(DivisionRecorded.TOPIC), divisions.divisions_again),
+    Holding("household", _topics(HouseholdRecorded.TOPIC, CircumstancesRecorded.TOPIC), households.households_again),
+)
+SAID = {
+    "registry.division": "select code as id, version as value from division",
+    "registry.household": "select id, version as value from household",
+    "registry.circumstance": "select id, version as value from household",
+}
+KEPT = {
+    "cooperative.payout": "select reference as id, fen as value from income"
+    " where source = 'payout' and known_to = 'infinity'",
+    "assessment.decision": "select id, 0 as value from decision where withdrawn_at is null",
+}
+
+
+def api(settings: Settings) -> FastAPI:
+    """The HTTP application."""
+    jobs = job_router(read=tuple(Role), cancel=intake.SUBMITTERS)
+    return create_app(
+        settings,
+        [*ROUTERS, jobs],
+        title="脱贫·登记服务",
+        description="区划、户与人、导入、疑点",
+        migrations=MIGRATIONS,
+    )
+
+
+async def load(tx: Transaction) -> None:
+    """Reference rows, after each migration: divisions and parameters. Running it again changes nothing."""
+    await load_parameters(tx, read_parameters(MIGRATIONS / "data" / "parameters.csv"))
+    await divisions.load_divisions(tx, MIGRATIONS / "data" / "divisions.csv", Clock().now())
+
+
+def workbooks(settings: AppSettings, engine: AsyncEngine, keys: KeyRing) -> Workbooks:
+    """How files are read and recorded."""
+
+    def of_submitter(job: Job) -> AbstractAsyncContextManager[Transaction]:
+        return transaction(engine, job.scope, caller=job.sub, traceparent=job.traceparent)
+
+    async def maintain(is_fresh: bool) -> None:
+        async with engine.connect() as connection:
+            driver = (await connection.get_raw_connection()).driver_connection
+            assert driver is not None, "a connection has its driver"
+            await store.sweep(driver)
+            if is_fresh:
+                await store.refresh_statistics(driver)
+
+    def asked(of: Intake, job: Job) -> Asked:
+        return Asked(job.scope, of.observed_on, of.year, settings.intake_chunk_rows, settings.intake_rows)
+
+    return Workbooks(
+        Reading(of_submitter, maintain, keys, asked, settings.intake_memory_bytes, settings.intake_seconds)
+    )
+
+
+async def worker(settings: AppSettings) -> None:
+    """Relay, hearing and files until cancelled."""
+    name = "registry-worker"
+    engine = create_engine(settings.database_url, pool_size=settings.database_pool_size, application=name)
+    relay = Relay(
+        connector(settings.database_url, "registry-relay"),
+        settings.kafka_bootstrap,
+        "/registry",
+        topics={topic.name for topic in TOPICS},
+    )
+    files = workbooks(settings, engine, KeyRing.load(settings.key_ring_file))
+    jobs = Jobs()
+    jobs.register(intake.KIND, files.run_chunk, roles=intake.SUBMITTERS, prepare=files.prepare, on_end=files.on_end)
+    clock = Clock(settings.home)
+    loops: list[Loop] = [
+        Consumer(engine, settings.kafka_bootstrap, EARS, f"{name}-{settings.slot}"),
+        JobRunner(engine, jobs, clock.now, lease_seconds=settings.intake_lease_seconds),
+    ]
+    try:
+        await Worker(engine, relay, loops, host=settings.host, health_port=settings.health_port).run()
+    finally:
+        files.close()

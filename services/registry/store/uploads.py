@@ -1,0 +1,177 @@
+"""Files of an intake as remembered: in pieces, sealed for their place, gone when they are done with."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from services.registry.store.arrivals import Refusal
+from services.registry.tables.intake import COUNTS
+from shared.crypto import KeyRing
+from shared.db import Transaction
+from shared.values import Period
+
+PIECE_BYTES = 512 * 1024
+UPLOAD, ANSWER = "upload", "answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """导入: a file that was handed in, and what was said of it."""
+
+    job: UUID
+    filename: str
+    size_bytes: int
+    content_hash: bytes
+    year: Period
+    observed_on: date
+    dry_run: bool
+    source: UUID
+    rows: int | None
+    submitted_at: datetime
+    answered_at: datetime | None
+
+
+INSERT = """insert into intake (job, filename, size_bytes, content_hash, year_from, year_to, observed_on, dry_run,
+  source, submitted_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"""
+
+
+async def insert_intake(tx: Transaction, intake: Intake) -> None:
+    """The file's own row; its job stands already."""
+    await tx.driver.execute(
+        INSERT,
+        intake.job,
+        intake.filename,
+        intake.size_bytes,
+        intake.content_hash,
+        intake.year.first,
+        intake.year.last,
+        intake.observed_on,
+        intake.dry_run,
+        intake.source,
+        intake.submitted_at,
+    )
+
+
+async def find_intake(tx: Transaction, job: UUID) -> Intake | None:
+    """One file in the caller's scope."""
+    row = await tx.driver.fetchrow("select * from intake where job = $1", job)
+    if row is None:
+        return None
+    plain: dict[str, Any] = {name: row[name] for name in Intake.__slots__ if name in row}
+    return Intake(**plain, year=Period(row["year_from"], row["year_to"]))
+
+
+async def keep_file(tx: Transaction, keys: KeyRing, job: UUID, kind: str, content: bytes) -> None:
+    """In sealed pieces: a file holds numbers in clear."""
+    pieces = [content[at : at + PIECE_BYTES] for at in range(0, len(content), PIECE_BYTES)] or [b""]
+    rows = await asyncio.to_thread(_sealed, keys, job, kind, pieces)
+    await tx.driver.executemany("insert into intake_file (job, kind, piece, sealed) values ($1, $2, $3, $4)", rows)
+
+
+def _sealed(keys: KeyRing, job: UUID, kind: str, pieces: Sequence[bytes]) -> list[tuple[UUID, str, int, bytes]]:
+    return [
+        (job, kind, at, keys.seal("intake_file", kind, f"{job}/{at}", base64.b85encode(piece).decode()))
+        for at, piece in enumerate(pieces)
+    ]
+
+
+async def load_file(tx: Transaction, keys: KeyRing, job: UUID, kind: str) -> bytes | None:
+    """The whole file, or None when it is gone."""
+    rows = await tx.driver.fetch(
+        "select piece, sealed from intake_file where job = $1 and kind = $2 order by piece", job, kind
+    )
+    return await asyncio.to_thread(_opened, keys, job, kind, rows) if rows else None
+
+
+def _opened(keys: KeyRing, job: UUID, kind: str, rows: Sequence[Any]) -> bytes:
+    texts = (keys.unseal("intake_file", kind, f"{job}/{row['piece']}", row["sealed"]) for row in rows)
+    return b"".join(base64.b85decode(text) for text in texts)
+
+
+async def drop_file(tx: Transaction, job: UUID, kind: str) -> None:
+    """A file that is done with goes."""
+    await tx.driver.execute("delete from intake_file where job = $1 and kind = $2", job, kind)
+
+
+async def save_reading(tx: Transaction, job: UUID, rows: int) -> None:
+    """How many rows the file has."""
+    await tx.driver.execute("update intake set rows = $2 where job = $1", job, rows)
+
+
+async def save_answered(tx: Transaction, job: UUID, now: datetime) -> None:
+    """The answer workbook is there."""
+    await tx.driver.execute("update intake set answered_at = $2 where job = $1", job, now)
+
+
+async def save_chunk(tx: Transaction, job: UUID, chunk: int, counts: dict[str, int], now: datetime) -> None:
+    """What became of a chunk's rows: the table itself refuses counts that do not add up."""
+    await tx.driver.execute(
+        f"insert into intake_chunk (job, chunk, {', '.join(COUNTS)}, recorded_at)"
+        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        job,
+        chunk,
+        *(counts[name] for name in COUNTS),
+        now,
+    )
+
+
+async def save_refusals(tx: Transaction, job: UUID, chunk: int, refusals: Sequence[Refusal]) -> None:
+    """Rows that go back, each with its reason."""
+    if not refusals:
+        return
+    columns = [list(column) for column in zip(*refusals, strict=True)]
+    await tx.driver.execute(
+        'insert into intake_refusal (job, chunk, row, "column", code, detail_zh, detail_en)'
+        ' select $1, $2, row, "column", code, zh, en'
+        ' from unnest($3::int[], $4::text[], $5::text[], $6::text[], $7::text[]) as r(row, "column", code, zh, en)',
+        job,
+        chunk,
+        *columns,
+    )
+
+
+async def load_refusals(tx: Transaction, job: UUID) -> list[Refusal]:
+    """All of a file's rows that go back."""
+    rows = await tx.driver.fetch(
+        'select row, "column", code, detail_zh, detail_en from intake_refusal where job = $1 order by row, no', job
+    )
+    return [Refusal(*row) for row in rows]
+
+
+async def load_doubts(tx: Transaction, job: UUID) -> list[tuple[int, str, str, str, str]]:
+    """What this file left in doubt: row, field, check, zh, en."""
+    rows = await tx.driver.fetch(
+        "select batch_row, field, check_id, detail_zh, detail_en from doubt where batch = $1 order by batch_row, no",
+        job,
+    )
+    return [tuple(row) for row in rows]
+
+
+async def load_counts(tx: Transaction, job: UUID) -> dict[str, int]:
+    """Sums over the chunks that are done."""
+    sums = ", ".join(f"coalesce(sum({name}), 0)::int as {name}" for name in COUNTS)
+    row = await tx.driver.fetchrow(f"select {sums} from intake_chunk where job = $1", job)
+    return dict(row)
+
+
+async def has_file(tx: Transaction, job: UUID, kind: str) -> bool:
+    """Whether the file is still kept."""
+    query = "select exists (select 1 from intake_file where job = $1 and kind = $2)"
+    return bool(await tx.driver.fetchval(query, job, kind))
+
+
+async def moment_of(tx: Transaction, job: UUID) -> datetime:
+    """The last moment at which something of it was recorded."""
+    found: datetime = await tx.driver.fetchval(
+        "select greatest(i.submitted_at, i.answered_at, (select max(recorded_at) from intake_chunk where job = $1))"
+        " from intake i where i.job = $1",
+        job,
+    )
+    return found
