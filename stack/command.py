@@ -149,6 +149,8 @@ def _program_table(found: Any) -> Table:
 
 
 def _ago(moment: str) -> str:
+    if not moment:
+        return ""
     seconds = int((datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds())
     return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
 

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from services.assessment import inbox
 from services.assessment.actions import cases, judging, publicity
 from services.assessment.api import ROUTERS
+from services.assessment.reports import comparing
 from services.assessment.rules import packs
 from services.assessment.store import reference
 from shared.auth import Role
@@ -41,6 +42,7 @@ HOLDINGS = (
     _holding("case_file", CaseOpened.TOPIC, cases.cases_again),
     _holding("publicity", PublicityOpened.TOPIC, publicity.publicities_again),
 )
+SAID, KEPT = comparing.SAID, comparing.KEPT
 DUE = [Verb(publicity.END, publicity.end_publicities)]
 
 

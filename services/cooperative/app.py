@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import asyncpg
 from fastapi import FastAPI
 
-from services.cooperative import actions, inbox
+from services.cooperative import actions, inbox, reports, store
 from services.cooperative.api import router
-from services.cooperative.store import load_reference_rows
+from services.cooperative.reports import comparing, ledger_faults
 from shared.db import Transaction, create_engine
 from shared.events import TOPICS
 from shared.events.cooperative import PayoutPosted
@@ -23,6 +24,17 @@ EARS = Ears("cooperative.households", inbox.HEARS, inbox.WITHDRAWS)
 HOLDINGS = (
     Holding("payout", tuple(topic for topic in TOPICS if topic.name == PayoutPosted.TOPIC), actions.payouts_again),
 )
+
+SAID, KEPT = comparing.SAID, comparing.KEPT
+
+
+async def check(tx: Transaction) -> list[str]:
+    """The ledger's own soundness, for `tuopin verify`."""
+    return [str(fault) for fault in await ledger_faults(tx)]
+
+
+SAID = {"cooperative.payout": store.PAYOUTS_SAID}
+KEPT = {"registry.division": store.DIVISIONS_KEPT, "registry.household": store.HOUSEHOLDS_KEPT}
 
 
 def api(settings: Settings) -> FastAPI:
@@ -52,4 +64,9 @@ async def worker(settings: Settings) -> None:
 
 async def load(tx: Transaction) -> None:
     """Reference rows, after each migration."""
-    await load_reference_rows(tx)
+    await store.load_reference_rows(tx)
+
+
+async def check(driver: asyncpg.Connection) -> list[str]:
+    """What `tuopin verify` asks of the ledger, as the superuser: one line a fault."""
+    return [str(fault) for fault in await reports.ledger_faults(driver)]

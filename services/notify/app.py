@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from services.notify import actions, inbox
+from services.notify import actions, inbox, reports
 from services.notify.api import ROUTERS
 from services.notify.partners import PublicPage
 from shared.clock import Clock
@@ -26,6 +26,8 @@ OWN_TOPICS = tuple(topic for topic in TOPICS if topic.speaker == "notify")
 HOLDINGS = (
     Holding("notice", tuple(topic for topic in OWN_TOPICS if topic.name == NoticePosted.TOPIC), actions.notices_again),
 )
+
+SAID, KEPT = reports.SAID, reports.KEPT
 
 
 def due_verbs(page: PublicPage) -> list[Verb]:

@@ -14,6 +14,13 @@ from services.notify.tables import notice, public_notice
 from shared.db import Transaction
 from shared.values import DivisionCode, Scope
 
+# What is held and what is kept of others, as (id, value): `tuopin verify` compares the two sides of each noun.
+SAID = {"notify.notice": "select id, last_day - first_day as value from notice where posted_at is not null"}
+KEPT = {
+    "registry.division": "select code as id, version as value from division",
+    "assessment.publicity": "select publicity as id, days as value from notice",
+}
+
 MOST_ON_A_PAGE = 50
 MOST_VILLAGES = 500
 
