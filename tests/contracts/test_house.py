@@ -83,7 +83,7 @@ def test_each_fact_has_a_speaker_and_its_listeners(model: type[Fact]) -> None:
     topic = next(topic for topic in TOPICS if topic.name == model.TOPIC)
     assert model.__name__ in spoken_in(topic.speaker), "nobody speaks it"
     for listener in topic.heard_by:
-        spoken = {other for other in MODELS if other.TOPIC == topic.name}
+        spoken = {other for other in MODELS if topic.name == other.TOPIC}
         assert spoken & (hears(listener).keys() | not_yet_heard(listener).keys()), f"{listener} hears nothing of it"
     heard = [listener for listener in topic.heard_by if model in hears(listener)]
     unheard = [listener for listener in topic.heard_by if model in not_yet_heard(listener)]
