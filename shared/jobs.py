@@ -173,7 +173,7 @@ class Step:
     total: int | None = None
     phase: str = ""
     is_last: bool = False
-    result: Any = None
+    result: Mapping[str, Any] | None = None
 
 
 Prepare = Callable[[Job], Awaitable[Any]]

@@ -105,7 +105,11 @@ def _tls(mode: str) -> ssl.SSLContext | str | bool:
     """The embedded server has no TLS; asyncpg's default attempt costs half a connect."""
     if mode == "disable":
         return False
-    return ssl.create_default_context() if mode in VERIFYING_TLS else mode
+    if mode not in VERIFYING_TLS:
+        return mode
+    context = ssl.create_default_context()
+    context.check_hostname = mode == "verify-full"
+    return context
 
 
 @asynccontextmanager

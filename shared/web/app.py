@@ -94,13 +94,15 @@ async def _fit(settings: Settings, opened: AsyncExitStack) -> Fittings:
     keys = KeyRing.load(settings.key_ring_file)
     name = f"{settings.service}-api"
     engine = create_engine(settings.database_url, pool_size=settings.database_pool_size, application=name)
-    opened.push_async_callback(engine.dispose)
-    if "practice" in await ailments(engine, practice=settings.practice, head=None):
+    health = create_engine(settings.database_url, pool_size=1, application=f"{name}-health")
+    for one in (engine, health):
+        opened.push_async_callback(one.dispose)
+    if "practice" in await ailments(health, practice=settings.practice, head=None):
         raise SettingsWrong(
             "TUOPIN_PRACTICE: 演练库与正式库不得混用 / the database was made for the other kind of stack"
         )
     clock = Clock(settings.home if settings.practice else None)
-    return Fittings(settings, engine, keys, Doorkeeper(settings), clock.now)
+    return Fittings(settings, engine, health, keys, Doorkeeper(settings), clock.now)
 
 
 def _add(app: FastAPI, base: str, tag: str, declared: Declared) -> None:

@@ -13,6 +13,7 @@ from prometheus_client import Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared.errors import Busy
 from shared.log import get_logger, traceparent
 from shared.metrics import REGISTRY
 from shared.web.passing import KEY, Passing, Trace
@@ -28,6 +29,8 @@ SECONDS = Histogram(
 )
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 QUIET = {"livez", "readyz", "metrics"}
+ALWAYS_SERVED = {f"/{route}" for route in QUIET}
+MOST_AT_ONCE = 400
 
 log = get_logger(__name__)
 
@@ -36,12 +39,21 @@ class AnswerBroken(RuntimeError):
     """An answer failed after its first byte: the connection is cut, so that nobody takes the half for the whole."""
 
 
+class Crowded(Busy):
+    """请求过多: more at once than this process takes on; refused before it costs anything."""
+
+    code = "busy.crowded"
+    zh = "当前请求过多"
+    en = "Too many requests at once"
+
+
 class Envelope:
     """信封: middleware around everything."""
 
     def __init__(self, app: ASGIApp, *, practice: bool) -> None:
         self._app = app
         self._practice = practice
+        self._at_once = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -68,7 +80,10 @@ class Envelope:
                 self._mark(MutableHeaders(scope=message), passing.trace)
             await send(message)
 
+        self._at_once += 1
         try:
+            if self._at_once > MOST_AT_ONCE and scope["path"] not in ALWAYS_SERVED:
+                raise Crowded
             await self._app(scope, receive, send_on)
         except Exception as error:  # noqa: BLE001  the last place: told without its texts, answered in our shape
             problem = problem_of(error)
@@ -77,6 +92,7 @@ class Envelope:
                 raise AnswerBroken from None
             await problem_response(problem, passing.trace.trace_id)(scope, receive, send_on)
         finally:
+            self._at_once -= 1
             _measure(scope["method"], passing, status, time.perf_counter() - began)
 
     def _mark(self, headers: MutableHeaders, trace: Trace) -> None:

@@ -55,7 +55,9 @@ async def _ready(request: Request) -> Response:
     fittings = fittings_of(request.app)
     began = time.perf_counter()
     wrong = ["draining"] if fittings.is_draining else []
-    wrong += await ailments(fittings.engine, practice=fittings.settings.practice, head=request.app.state.schema_head)
+    wrong += await ailments(
+        fittings.health_engine, practice=fittings.settings.practice, head=request.app.state.schema_head
+    )
     READY.set(not wrong)
     status = {
         "status": "not ready" if wrong else "ready",

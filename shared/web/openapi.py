@@ -15,6 +15,7 @@ from fastapi.openapi.utils import get_openapi
 
 from shared.auth import PUBLIC, KeysUnavailable, RoleRefused
 from shared.errors import Invalid, Malformed, Problem, Stale, TooLarge, Unauthenticated
+from shared.web.envelope import Crowded
 from shared.web.idempotency import KeyMissing, KeyReused, StillRunning
 from shared.web.paging import CursorInvalid
 from shared.web.problems import MEDIA_TYPE, TITLES, DatabaseUnavailable, MediaRefused, ProblemOut
@@ -29,6 +30,7 @@ EVERY_ROUTE: tuple[type[Problem], ...] = (
     Problem,
     DatabaseUnavailable,
     KeysUnavailable,
+    Crowded,
 )
 WITH_TOKEN: tuple[type[Problem], ...] = (Unauthenticated, RoleRefused)
 EVERY_WRITE: tuple[type[Problem], ...] = (KeyMissing, KeyReused, StillRunning, TooLarge, MediaRefused)

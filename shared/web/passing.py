@@ -80,6 +80,8 @@ class Fittings:
 
     settings: Settings
     engine: AsyncEngine
+    health_engine: AsyncEngine
+    """One connection of its own: a busy pool is no reason to call the process unready."""
     keys: KeyRing
     doorkeeper: Doorkeeper
     now: Callable[[], datetime]

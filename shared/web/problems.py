@@ -13,6 +13,7 @@ import asyncpg
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from shared.db import driver_error, failure_of, is_out_of_scope, is_passing, is_unavailable
@@ -153,6 +154,8 @@ def problem_of(error: BaseException) -> Problem:
         return _of_validation(error.errors())
     if isinstance(error, HTTPException):
         return _of_http(error)
+    if isinstance(error, ClientDisconnect):
+        return Malformed()
     return _of_database(error) or Problem()
 
 

@@ -13,7 +13,6 @@ from shared.web.app import drain
 
 FINISH_SECONDS = 20
 BACKLOG = 512
-MOST_AT_ONCE = 400
 
 
 class DrainingServer(uvicorn.Server):
@@ -55,7 +54,6 @@ def serve(app: FastAPI, host: str, port: int, *, drain_seconds: float = 0.0) -> 
         access_log=False,
         server_header=False,
         backlog=BACKLOG,
-        limit_concurrency=MOST_AT_ONCE,
         timeout_graceful_shutdown=FINISH_SECONDS,
     )
     DrainingServer(config, app, drain_seconds).run()

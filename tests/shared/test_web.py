@@ -49,7 +49,8 @@ from shared.web import (
     openapi_text,
     role_table,
 )
-from shared.web.envelope import AnswerBroken
+from shared.web.envelope import MOST_AT_ONCE, AnswerBroken
+from shared.web.health import schema_head
 from shared.web.paging import LARGEST_PAGE
 from stack.provision import Database
 from tests.shared.probe import COUNTY, OTHER_COUNTY, OTHER_VILLAGE, VILLAGE, Probe, make_probe
@@ -135,6 +136,31 @@ def refused(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
 # The door
 
 
+def request_of(method: str, path: str, **headers: str) -> dict[str, Any]:
+    """An ASGI connection, for what no client library would do."""
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "root_path": "",
+        "scheme": "http",
+        "query_string": b"",
+        "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()],
+        "client": ("127.0.0.1", 1),
+        "server": ("probe", 80),
+    }
+
+
+def writing(tokens: Tokens) -> dict[str, Any]:
+    token, key = f"Bearer {tokens.make()}", uuid4().hex
+    return request_of(
+        "POST", f"{V1}/households", authorization=token, idempotency_key=key, content_type="application/json"
+    )
+
+
 async def test_the_commit_precedes_the_answer(probe: Probe, folder: Path, tokens: Tokens) -> None:
     """Looked at from another session at the very moment the first byte of the answer leaves."""
     app = make_app(settings_for(probe, folder, tokens))
@@ -149,28 +175,32 @@ async def test_the_commit_precedes_the_answer(probe: Probe, folder: Path, tokens
             assert message["status"] == 201
             seen.append(await stored(probe, "commit before answer"))
 
-    headers = {
-        "authorization": f"Bearer {tokens.make()}",
-        "idempotency-key": uuid4().hex,
-        "content-type": "application/json",
-    }
-    scope = {
-        "type": "http",
-        "asgi": {"version": "3.0"},
-        "http_version": "1.1",
-        "method": "POST",
-        "path": f"{V1}/households",
-        "raw_path": f"{V1}/households".encode(),
-        "root_path": "",
-        "scheme": "http",
-        "query_string": b"",
-        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
-        "client": ("127.0.0.1", 1),
-        "server": ("probe", 80),
-    }
     async with running(app):
-        await app(scope, receive, send)
+        await app(writing(tokens), receive, send)
     assert seen == [1]
+
+
+async def test_a_caller_who_hangs_up_amid_his_body_stores_nothing(probe: Probe, folder: Path, tokens: Tokens) -> None:
+    app = make_app(settings_for(probe, folder, tokens))
+    body = json.dumps(household("hung up")).encode()
+    pieces: list[dict[str, Any]] = [
+        {"type": "http.request", "body": body, "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    statuses: list[int] = []
+
+    async def receive() -> dict[str, Any]:
+        return pieces.pop(0)
+
+    async def send(message: Any) -> None:
+        statuses.append(message.get("status", 0))
+
+    async with running(app):
+        with structlog.testing.capture_logs() as logged:
+            await app(writing(tokens), receive, send)
+    assert statuses[0] == 400
+    assert [line["event"] for line in logged] == ["request"], "nobody is called at night for that"
+    assert await stored(probe, "hung up") == 0
 
 
 @pytest.mark.parametrize(
@@ -397,7 +427,19 @@ async def test_unknown_parameters_are_refused(clerk: Caller) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"{", b"", b"[]", b'"x"', b"\xff\xfe", b'{"name": "a\\u0000b"}', b'{"name": "a\x00b"}']
+    "content",
+    [
+        b'{"name": "\\ud800"}',
+        b"[" * 50_000,
+        b"9" * 5_000,
+        b"{",
+        b"",
+        b"[]",
+        b'"x"',
+        b"\xff\xfe",
+        b'{"name": "a\\u0000b"}',
+        b'{"name": "a\x00b"}',
+    ],
 )
 async def test_a_body_that_cannot_be_read_is_refused(clerk: Caller, content: bytes) -> None:
     answer = await clerk("POST", "/households", content=content, headers={"Content-Type": "application/json"})
@@ -790,6 +832,38 @@ async def test_ready_means_database_schema_and_not_draining(probe: Probe, folder
         answer = await client.get("/readyz")
         assert (answer.status_code, answer.json()["why"]) == (503, ["draining"])
         assert (await client.get("/livez")).status_code == 200
+
+
+async def test_a_busy_pool_is_still_ready(probe: Probe, folder: Path, tokens: Tokens) -> None:
+    app = make_app(settings_for(probe, folder, tokens, database_pool_size=1))
+    async with running(app) as client, transaction(fittings_of(app).engine, Scope.nothing()):
+        assert (await client.get("/readyz")).status_code == 200
+
+
+async def test_a_crowd_is_told_to_come_back_and_health_is_still_answered(
+    probe: Probe, folder: Path, tokens: Tokens
+) -> None:
+    app = make_app(settings_for(probe, folder, tokens))
+    async with running(app) as client:
+        caller = Caller(client, tokens.make())
+        crowd = [caller("GET", "/households?limit=1") for _ in range(MOST_AT_ONCE + 50)]
+        answers, health = await asyncio.gather(asyncio.gather(*crowd), client.get("/livez"))
+        turned_away = [answer for answer in answers if answer.status_code == 503]
+        assert {answer.status_code for answer in answers} == {200, 503}
+        assert len(turned_away) == 50
+        refused(turned_away[0], 503, "busy.crowded")
+        assert turned_away[0].headers["retry-after"] == "2"
+        assert health.status_code == 200
+        assert (await caller("GET", "/households?limit=1")).status_code == 200
+
+
+def test_the_newest_revision_is_what_the_code_knows(tmp_path: Path) -> None:
+    versions = tmp_path / "versions"
+    versions.mkdir()
+    for revision, down in (("0001", None), ("0002", "0001")):
+        text = f"revision = {revision!r}\ndown_revision = {down!r}\ndef upgrade() -> None: ...\n"
+        (versions / f"{revision}_x.py").write_text(text)
+    assert schema_head(tmp_path) == "0002"
 
 
 async def test_measures_are_by_route_and_never_by_path(http: httpx.AsyncClient, clerk: Caller) -> None:
