@@ -20,7 +20,7 @@ from stack.processes import die_with_parent, tail
 from stack.programs import kafka_of
 from stack.supervisor import holder, rotate
 
-LONGEST_START_SECONDS = 150
+LONGEST_START_SECONDS = 300
 LONGEST_STOP_SECONDS = 90
 
 

@@ -126,7 +126,7 @@ def _service_program(home: Home, service: str, kind: str) -> Program:
         environment=service_environment(home, service, kind),
         folder=PROJECT,
         grace_seconds=25,
-        patience_seconds=60,
+        patience_seconds=120,
         ports=(port,),
     )
 

@@ -184,6 +184,49 @@ def test_another_stack_lives_beside_this_one(stack: Stack) -> None:
     assert is_well(stack)
 
 
+def test_verify_finds_what_a_listener_lacks_and_republish_brings_it_back(stack: Stack) -> None:
+    until(lambda: is_well(stack), "well")
+    until(lambda: verified(stack)["equal"], "everything said is heard", 120)
+    told = verified(stack)
+    assert told["not_compared"] == []
+    assert told["compared"]["registry.division in cooperative"]["rows"] > 1000
+    code = run(
+        _value(
+            stack, "delete from division where code = (select max(code) from division) returning code", "cooperative"
+        )
+    )
+    lacking = stack.tuopin("verify", fails=True)
+    assert f"{code}: speaker has" in lacking.stdout
+    assert "listener lacks it" in lacking.stdout
+    assert verified(stack)["compared"]["registry.division in cooperative"]["differences"] == 1
+    assert "division said again" in stack.tuopin("republish", "registry").stdout
+    until(lambda: verified(stack)["equal"], "equal again", 120)
+
+
+def test_a_parked_fact_is_counted_and_can_be_asked_for_again(stack: Stack) -> None:
+    until(lambda: is_well(stack), "well")
+    park = (
+        "insert into parked_fact (consumer, event_id, topic, partition, position, key, reason)"
+        " values ('nobody.listens', gen_random_uuid(), 'registry.division.state.v1', 0, 1, 'k', 'test') returning id"
+    )
+    number = run(_value(stack, park, "notify"))
+    try:
+        assert verified(stack)["left_over"]["notify"]["parked_fact"] == 1
+        assert "notify: 1 rows in parked_fact" in stack.tuopin("verify", fails=True).stdout
+        assert json.loads(stack.tuopin("status", "--json").stdout)["queues"]["notify"]["parked"]["count"] == 1
+        assert "notify: 1 parked facts" in stack.tuopin("replay", "notify", "--key", "k").stdout
+        assert "notify: 0 parked facts" in stack.tuopin("replay", "notify", "--key", "other").stdout
+    finally:
+        run(_value(stack, f"delete from parked_fact where id = {number}", "notify"))
+
+
+def verified(stack: Stack) -> dict[str, Any]:
+    """What `tuopin verify` says, whichever way it ends."""
+    told = json.loads(stack.tuopin("verify", "--json", fails=None).stdout)
+    assert isinstance(told, dict)
+    return told
+
+
 def test_backup_and_restore_bring_every_row_back(stack: Stack, tmp_path: Path) -> None:
     until(lambda: is_well(stack), "well")
     run(_execute(stack, "create table saved (n int); insert into saved values (1), (2)", "notify"))
