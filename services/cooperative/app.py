@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import asyncpg
 from fastapi import FastAPI
 
-from services.cooperative import actions, inbox, reports, store
+from services.cooperative import actions, inbox, store
 from services.cooperative.api import router
 from services.cooperative.reports import comparing, ledger_faults
 from shared.db import Transaction, create_engine
@@ -31,10 +30,6 @@ SAID, KEPT = comparing.SAID, comparing.KEPT
 async def check(tx: Transaction) -> list[str]:
     """The ledger's own soundness, for `tuopin verify`."""
     return [str(fault) for fault in await ledger_faults(tx)]
-
-
-SAID = {"cooperative.payout": store.PAYOUTS_SAID}
-KEPT = {"registry.division": store.DIVISIONS_KEPT, "registry.household": store.HOUSEHOLDS_KEPT}
 
 
 def api(settings: Settings) -> FastAPI:
@@ -65,8 +60,3 @@ async def worker(settings: Settings) -> None:
 async def load(tx: Transaction) -> None:
     """Reference rows, after each migration."""
     await store.load_reference_rows(tx)
-
-
-async def check(driver: asyncpg.Connection) -> list[str]:
-    """What `tuopin verify` asks of the ledger, as the superuser: one line a fault."""
-    return [str(fault) for fault in await reports.ledger_faults(driver)]

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.cooperative import actions, domain, store
+from services.cooperative import actions, domain, reports, store
 from services.cooperative.actions import BookWish
 from services.cooperative.domain import Admission, Book, Draft, Entry, Leg, MemberRow, Posted, Side
 from services.cooperative.postings import read_terms
@@ -165,6 +165,15 @@ class Office:
         """What the tables hold, read with the full scope."""
         async with transaction(self.worker, Scope.everything()) as tx:
             return list(await tx.driver.fetch(sql, *arguments))
+
+    async def faults(self) -> list[str]:
+        """What the verifier finds, asked as it asks: by the superuser."""
+        superuser = create_engine(self.database.admin, pool_size=1)
+        try:
+            async with transaction(superuser, Scope.everything(), caller="verify") as tx:
+                return [fault.check for fault in await reports.ledger_faults(tx)]
+        finally:
+            await superuser.dispose()
 
     async def value(self, sql: str, *arguments: Any) -> Any:
         return (await self.rows(sql, *arguments))[0][0]

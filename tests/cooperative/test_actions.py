@@ -58,10 +58,6 @@ async def said_by(office: Office) -> list[dict[str, Any]]:
     return [{"key": row["key"], **json.loads(row["payload"])} for row in rows]
 
 
-async def no_faults(office: Office) -> None:
-    assert await office.ask(reports.ledger_faults, scope=Scope.everything()) == []
-
-
 async def test_the_dividend_of_zhouqu_to_the_fen(office: Office) -> None:
     book, distribution = await book_ready_to_pay(office, 4_436, TOTAL)
     paid = await office.post(book, payment_terms(distribution.id, PAID_ON))
@@ -82,7 +78,7 @@ async def test_the_dividend_of_zhouqu_to_the_fen(office: Office) -> None:
     assert trial.is_balanced
     assert {line.account: line.closing for line in trial.lines if line.is_used} == {"102": 0, "222": 0, "332": 0}
     assert trial.totals["month_debit"] == 2 * TOTAL
-    await no_faults(office)
+    assert await office.faults() == []
 
 
 async def test_a_bounced_payment_is_taken_back_alone_and_paid_again(office: Office) -> None:
@@ -103,7 +99,7 @@ async def test_a_bounced_payment_is_taken_back_alone_and_paid_again(office: Offi
     trial = await office.ask(reports.trial_balance, book, 201909)
     bank = next(line for line in trial.lines if line.account == "102")
     assert (bank.month_debit, bank.month_credit) == (0, 1_000), "red ink does not inflate what moved"
-    await no_faults(office)
+    assert await office.faults() == []
 
 
 async def test_what_is_reversed_once_is_not_reversed_again_nor_its_reversal(office: Office) -> None:
@@ -399,7 +395,7 @@ async def test_a_closed_month_takes_no_draft_and_no_approval(office: Office) -> 
         await office.draft(book, distribution_terms(1_000, OPENED))
     (closed,) = await office.rows("select * from month_close")
     assert (closed["entries"], closed["legs"], closed["debit_fen"], closed["credit_fen"]) == (1, 2, 1_000, 1_000)
-    await no_faults(office)
+    assert await office.faults() == []
 
 
 async def test_closing_races_with_posting_and_one_of_them_wins_whole(office: Office) -> None:
@@ -422,7 +418,7 @@ async def test_closing_races_with_posting_and_one_of_them_wins_whole(office: Off
             assert isinstance(approval, tuple) or isinstance(closed, why.DraftsWaiting)
         else:
             assert isinstance(drafted, why.MonthClosed)
-    await no_faults(office)
+    assert await office.faults() == []
 
 
 async def test_a_fact_leaves_with_the_commit_alone(office: Office) -> None:

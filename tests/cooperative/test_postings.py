@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+import textwrap
+import types
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -194,3 +198,28 @@ def test_every_posting_has_a_name_in_both_languages_and_terms_of_its_own() -> No
         assert name in str(posting.terms.model_fields["posting"].annotation)
     assert "第二池" in POSTINGS["distribution"].says_zh
     assert "pool 2" in POSTINGS["distribution"].says_en
+
+
+def test_the_recipe_of_a_posting_works_as_printed() -> None:
+    """docs/recipes/a-posting.md: its example is run, balances, and refuses what is more than there is."""
+    page = (Path(__file__).parents[2] / "docs" / "recipes" / "a-posting.md").read_text(encoding="utf-8")
+    printed = page.split("```python", 1)[1].split("```", 1)[0]
+    recipe = types.ModuleType("recipe_of_a_posting")
+    sys.modules[recipe.__name__] = recipe
+    names = vars(recipe)
+    exec(RECIPE_IMPORTS + textwrap.dedent(printed), names)
+    accounts = {**ACCOUNTS, "322": Account(9, "322", CNY, Side.CREDIT, Guard.NONE)}
+    terms = names["ReserveTerms"](posting="reserve", on=OPENED, amount="40.00")
+    (entry,) = names["RESERVE"].entries(ground(accounts=accounts, balances={"332": -4_000}), terms, DRAFT)
+    assert entry.debit_total == 4_000
+    with pytest.raises(why.SurplusShort):
+        names["RESERVE"].entries(ground(accounts=accounts, balances={"332": -3_999}), terms, DRAFT)
+
+
+RECIPE_IMPORTS = """
+from typing import Literal
+from services.cooperative.domain import Entry, Ground, Kind, credit, debit
+from services.cooperative.domain.refusals import SurplusShort
+from services.cooperative.postings.posting import Posting, Terms, Yuan
+from shared.values import Money
+"""

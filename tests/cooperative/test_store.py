@@ -15,9 +15,10 @@ import asyncpg
 import pytest
 import yaml
 
-from services.cooperative import actions, domain, reports, store
+from services.cooperative import actions, domain, store
 from services.cooperative.domain import Book, Draft, Entry, Kind, Leg, Side
 from services.cooperative.domain import refusals as why
+from services.cooperative.reports.faults import CHECKS
 from shared.db import transaction
 from shared.values import Scope, new_id
 from tests.cooperative.make import (
@@ -110,10 +111,6 @@ async def post(office: Office, book: Book, *entries: Entry) -> tuple[domain.Post
         return await store.post_many(tx, book, draft, entries, APPROVER, NOW)
 
 
-async def faults(office: Office) -> list[str]:
-    return [fault.check for fault in await office.ask(reports.ledger_faults, scope=Scope.everything())]
-
-
 # ── what the hand can do when it does it right, and what it cannot ────────────────────────────────────────────────────
 
 
@@ -122,7 +119,7 @@ async def test_entries_that_are_right_pass_the_guards_by_any_path(office: Office
         await hand.post()
     assert await office.value("select last_no from period_head") == 2
     assert await office.value("select sum(dr) from balance_month") == 200
-    assert await faults(office) == ["chain.broken"], "by hand no block is made, which the verifier finds"
+    assert await office.faults() == ["chain.broken"], "by hand no block is made, which the verifier finds"
 
 
 def unbalanced(hand: Hand) -> None:
@@ -393,7 +390,7 @@ async def test_each_unit_balances_by_itself(office: Office) -> None:
     with pytest.raises(why.EntryUnbalanced):
         make_entry(0, 0, legs=(cash[0], units[1]))
     await post(office, book, make_entry(0, 0, legs=(*cash, *units)))
-    assert await faults(office) == []
+    assert await office.faults() == []
 
 
 # ── idempotence and races ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -412,7 +409,7 @@ async def test_sixteen_racers_with_one_key_make_one_entry(office: Office) -> Non
     assert sum(answer.fresh for answer in answers) == 1
     assert len({answer.id for answer in answers}) == 1
     assert await office.value("select count(*) from entry") == 1
-    assert await faults(office) == []
+    assert await office.faults() == []
 
 
 async def test_the_same_key_with_other_content_is_a_conflict(office: Office) -> None:
@@ -459,7 +456,7 @@ async def test_old_and_new_in_one_call_keep_their_places(office: Office) -> None
     assert (answers[0].id, answers[2].id) == (posted[2].id, posted[0].id)
     assert [answer.number for answer in answers] == [3, 4, 1, 5]
     assert await office.value("select legs from entry where public_id = $1", answers[3].id) == 3
-    assert await faults(office) == []
+    assert await office.faults() == []
 
 
 async def test_many_writers_on_one_book_neither_block_for_good_nor_leave_a_gap(office: Office) -> None:
@@ -469,7 +466,7 @@ async def test_many_writers_on_one_book_neither_block_for_good_nor_leave_a_gap(o
     await asyncio.gather(*(post(office, book, *batch) for batch in batches))
     assert await office.value("select last_no from period_head") == 36
     assert await office.value("select deadlocks from pg_stat_database where datname = current_database()") == before
-    assert await faults(office) == []
+    assert await office.faults() == []
 
 
 async def test_all_or_none(office: Office) -> None:
@@ -531,20 +528,24 @@ async def test_the_verifier_finds_what_a_superuser_changed(office: Office, case:
     (distribution,) = await office.post(book, distribution_terms(1_000, PAID_ON))
     paid = await office.post(book, payment_terms(distribution.id, PAID_ON))
     await office.post(book, reversal_terms(paid[0].id, PAID_ON))
-    assert await faults(office) == []
+    assert await office.faults() == []
 
     connection = await asyncpg.connect(office.database.admin, ssl=False)
     two_persons = "constraint draft_two_persons"
     await connection.execute(f"set session_replication_role = replica; alter table draft drop {two_persons}")
     await connection.execute(case["sql"])
     try:
-        assert set(case["found"]) <= set(await faults(office))
+        assert set(case["found"]) <= set(await office.faults())
     finally:
         await connection.execute("delete from draft")
         await connection.execute(
             f"alter table draft add {two_persons} check (state <> 'approved' or decided_by <> drafted_by)"
         )
         await connection.close()
+
+
+def test_every_question_of_the_verifier_is_answered_by_a_case() -> None:
+    assert {check for case in TAMPERINGS for check in case["found"]} == set(CHECKS)
 
 
 async def test_both_sides_compute_the_same_body_hash(office: Office) -> None:

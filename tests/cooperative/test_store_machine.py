@@ -25,7 +25,6 @@ from services.cooperative import actions, reports, store
 from services.cooperative.domain import Book, Draft, Entry, MemberRow, Posted, apportion
 from services.cooperative.domain import refusals as why
 from shared.db import transaction
-from shared.values import Scope
 from stack.provision import Database
 from tests.cooperative.make import (
     ACCOUNTANT,
@@ -97,7 +96,7 @@ class LedgerMachine(RuleBasedStateMachine):
             if hasattr(self, "book"):
                 for period in DAYS:
                     assert self.run(self.office.ask(reports.trial_balance, self.book, period)).is_balanced
-                assert self.run(self.office.ask(reports.ledger_faults, scope=Scope.everything())) == []
+                assert self.run(self.office.faults()) == []
         finally:
             self.run(self.office.close())
 
