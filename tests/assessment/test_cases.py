@@ -345,6 +345,16 @@ async def test_a_refusal_over_http_is_told_in_both_languages(town: TownHall, cou
     assert "已列入" in result["refusal"]["detail"]
 
 
+@pytest.mark.parametrize("value", [True, 1.0, [30], {"a": 1}])
+async def test_a_count_is_a_whole_number_and_nothing_else(town: TownHall, counter: Counter, value: object) -> None:
+    [case] = await town.open(await town.household())
+    body = {"step": "meeting", "evidence": {**MEETING, "due": value}}
+    answer = await counter.post(f"/cases/{must(case).id}/steps", body, If_Match='"1"')
+    assert answer.status_code == 422
+    body = {"step": "meeting", "evidence": MEETING, "remark": "反\u202e写"}
+    assert (await counter.post(f"/cases/{must(case).id}/steps", body, If_Match='"1"')).status_code == 422
+
+
 async def test_candidates_are_the_met_without_an_open_case(town: TownHall, counter: Counter) -> None:
     free, busy = await town.household(), await town.household()
     await town.household("unmet")

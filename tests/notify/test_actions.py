@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -17,6 +19,8 @@ from shared.events.notify import NoticePosted, NoticeTakenDown
 from shared.hearing import NotYet
 from shared.values import DivisionCode, new_id
 from tests.notify.make import NEIGHBOUR, POSTED, VILLAGE, PostOffice, divisions, ended, heard, item, opened
+
+ROOT = Path(__file__).parents[2]
 
 
 async def test_a_publicity_becomes_one_notice_and_hangs(office: PostOffice) -> None:
@@ -230,3 +234,25 @@ async def test_ids_of_notices_are_their_own(office: PostOffice) -> None:
     [row] = await office.rows("select id, publicity from notice")
     assert row["publicity"] == fact.publicity
     assert UUID(str(row["id"])) != fact.publicity
+
+
+async def test_killed_while_it_hangs_nothing_is_half_done_and_it_is_done_again(office: PostOffice) -> None:
+    """kill -9 of a real process that has written the page and holds its locks: the next loop takes over at once."""
+    fact = opened()
+    await office.hear(*divisions(), heard(fact))
+    arguments = [sys.executable, "-m", "tests.notify.hanging_process", office.database.worker, office.now.isoformat()]
+    doomed = await asyncio.create_subprocess_exec(*arguments, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
+    assert doomed.stdout is not None
+    assert await asyncio.wait_for(doomed.stdout.readline(), 30) == b"written\n"
+    await office.do_what_is_due()
+    assert await office.state_of(fact.publicity) == "created", "while it lives its work is its own"
+    doomed.kill()
+    await doomed.wait()
+    assert await office.rows("select 1 from public_notice") == []
+    for _ in range(50):
+        if await office.do_what_is_due():
+            break
+        await asyncio.sleep(0.1)
+    assert await office.state_of(fact.publicity) == "posted"
+    assert [type(one) for one in await office.said()] == [NoticePosted]
+    assert len(await office.rows("select 1 from public_notice")) == 1

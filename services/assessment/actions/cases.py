@@ -6,6 +6,7 @@ before anything of that case is written, so no savepoint is needed.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -252,14 +253,22 @@ async def mark_decided(tx: Transaction, heard: Sequence[Heard[HouseholdRecorded]
     versions = {decision: one for one in heard for decision in one.fact.decisions}
     if not versions:
         return
-    cases = await store.lock_cases_decided(tx, versions, "approved")
-    for case in cases:
-        assert case.decision is not None, "an approved case has its decision"
-        told = versions[case.decision.id]
-        taker = Taker(SYSTEM_ACTOR, told.said_at, {case.id: case}, {case.id: Standing(None)})
-        given = {"household_version": str(told.fact.version)}
-        taker.taken(Asked(case.id, given), Door.REGISTER, "mark", {})
+    by_moment: dict[datetime, list[Case]] = defaultdict(list)
+    for case in await store.lock_cases_decided(tx, versions, "approved"):
+        by_moment[versions[_decision_of(case)].said_at].append(case)
+    for at, marked in by_moment.items():
+        taker = Taker(
+            SYSTEM_ACTOR, at, {case.id: case for case in marked}, {case.id: Standing(None) for case in marked}
+        )
+        for case in marked:
+            given = {"household_version": str(versions[_decision_of(case)].fact.version)}
+            taker.taken(Asked(case.id, given), Door.REGISTER, "mark", {})
         await taker.save(tx)
+
+
+def _decision_of(case: Case) -> UUID:
+    assert case.decision is not None, "an approved case has its decision"
+    return case.decision.id
 
 
 async def cases_again(tx: Transaction, epoch: int) -> AsyncIterator[list[Said]]:

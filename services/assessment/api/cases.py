@@ -7,12 +7,13 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Depends, Query
-from pydantic import Field
+from pydantic import Field, StrictInt
 from starlette.responses import Response
 
 from services.assessment.actions import cases as actions
 from services.assessment.actions.explaining import JudgementMissing, explain_kept
 from services.assessment.api.judgements import JudgementOut
+from services.assessment.api.texts import Remark
 from services.assessment.domain.cases import (
     Actor,
     Case,
@@ -97,8 +98,7 @@ STEP_PROBLEMS: tuple[type[Problem], ...] = (
 )
 OPEN_PROBLEMS: tuple[type[Problem], ...] = (VerdictNotMet, CaseAlreadyOpen, HouseholdNotJudged, HouseholdElsewhere)
 Kind = Literal["exit"]
-Evidence = dict[Annotated[str, Field(pattern="^[a-z_]{1,40}$")], str | int | None]
-Remark = Annotated[str, Field(max_length=500, description="备注")]
+Evidence = dict[Annotated[str, Field(pattern="^[a-z_]{1,40}$")], str | StrictInt | None]
 
 
 def actor_of(officer: Officer) -> Actor:

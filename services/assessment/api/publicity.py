@@ -8,8 +8,6 @@ from uuid import UUID
 
 from fastapi import Query
 from pydantic import Field
-from pydantic.functional_validators import AfterValidator
-from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
 from services.assessment.actions import objections as objection_actions
@@ -26,8 +24,8 @@ from services.assessment.api.cases import (
     Within,
     actor_of,
 )
+from services.assessment.api.texts import What, Where, Who, Why
 from services.assessment.domain.cases import HouseholdElsewhere, ObjectionClosed, ObjectionMisdated, ObjectionMissing
-from services.assessment.domain.machine import clean_text
 from services.assessment.domain.publicity import STATES_ZH, Publicity, PublicityMissing, PublicityOver
 from services.assessment.reports import cases as reports
 from services.assessment.store import publicity as store
@@ -50,20 +48,6 @@ lists = Router("公示")
 objections = Router("异议")
 ROUTERS = (lists, objections)
 State = Literal["opened", "posted", "ended", "withdrawn"]
-
-
-def _kept(text: str) -> str:
-    """As texts are kept: no control or direction characters, not only blanks."""
-    try:
-        return clean_text(text, len(text))
-    except ValueError:
-        raise PydanticCustomError("string_unicode", "not a plain text") from None
-
-
-Where = Annotated[str, Field(min_length=2, max_length=200, description="异议受理处及值班电话"), AfterValidator(_kept)]
-Why = Annotated[str, Field(min_length=1, max_length=1000, description="理由"), AfterValidator(_kept)]
-Who = Annotated[str, Field(min_length=1, max_length=60, description="异议人"), AfterValidator(_kept)]
-What = Annotated[str, Field(min_length=1, max_length=2000, description="异议内容"), AfterValidator(_kept)]
 
 
 class PublicityItemOut(Out):
