@@ -13,11 +13,10 @@ from prometheus_client import Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.errors import Busy
 from shared.log import get_logger, traceparent
 from shared.metrics import REGISTRY
 from shared.web.passing import KEY, Passing, Trace
-from shared.web.problems import log_failure, problem_of, problem_response
+from shared.web.problems import Crowded, log_failure, problem_of, problem_response
 
 REQUESTS = Counter("http_requests", "Answers by route and status", ("method", "route", "status"), registry=REGISTRY)
 SECONDS = Histogram(
@@ -37,14 +36,6 @@ log = get_logger(__name__)
 
 class AnswerBroken(RuntimeError):
     """An answer failed after its first byte: the connection is cut, so that nobody takes the half for the whole."""
-
-
-class Crowded(Busy):
-    """请求过多: more at once than this process takes on; refused before it costs anything."""
-
-    code = "busy.crowded"
-    zh = "当前请求过多"
-    en = "Too many requests at once"
 
 
 class Envelope:

@@ -15,10 +15,9 @@ from fastapi.openapi.utils import get_openapi
 
 from shared.auth import PUBLIC, KeysUnavailable, RoleRefused
 from shared.errors import Invalid, Malformed, Problem, Stale, TooLarge, Unauthenticated
-from shared.web.envelope import Crowded
 from shared.web.idempotency import KeyMissing, KeyReused, StillRunning
 from shared.web.paging import CursorInvalid
-from shared.web.problems import MEDIA_TYPE, TITLES, DatabaseUnavailable, MediaRefused, ProblemOut
+from shared.web.problems import MEDIA_TYPE, TITLES, Crowded, DatabaseUnavailable, MediaRefused, ProblemOut
 from shared.web.routing import MARK, Declared
 from shared.web.uploads import UPLOAD_TYPES
 from shared.web.versions import IfMatch, VersionMalformed, VersionMissing

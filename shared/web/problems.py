@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import asyncpg
+import sqlalchemy as sa
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
@@ -83,6 +84,14 @@ class DatabaseUnavailable(Busy):
     en = "The database is unavailable; the request was not carried out or its outcome is unknown"
     hint_zh = "请稍后用同一个 Idempotency-Key 重试"
     hint_en = "Try again shortly with the same Idempotency-Key"
+
+
+class Crowded(Busy):
+    """请求过多: more at once than this process takes on, or no database connection is free in time."""
+
+    code = "busy.crowded"
+    zh = "当前请求过多"
+    en = "Too many requests at once"
 
 
 class OutOfScope(Refused):
@@ -160,6 +169,8 @@ def problem_of(error: BaseException) -> Problem:
 
 
 def _of_database(error: BaseException) -> Problem | None:
+    if isinstance(error, sa.exc.TimeoutError):
+        return Crowded()
     if is_unavailable(error):
         return DatabaseUnavailable()
     if is_passing(error):

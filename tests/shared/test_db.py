@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.db import (
     LostWork,
+    Pruning,
     Transaction,
     create_engine,
     into,
@@ -391,3 +392,19 @@ async def test_the_bounds_use_the_index(probe: Probe, api: AsyncEngine) -> None:
         plan = "\n".join(row[0] for row in await tx.driver.fetch("explain select count(*) from household"))
     assert "ix_household_division" in plan, plan
     assert "InitPlan" in plan, plan
+
+
+async def test_what_has_expired_is_pruned_and_the_loop_ends_when_told(probe: Probe, worker: AsyncEngine) -> None:
+    async with probe.admin() as admin:
+        await admin.execute(
+            "insert into idempotency_request (caller, key, request_hash, expires_at)"
+            " values ('li', 'old-key-1', '', now() - interval '1 second'), ('li', 'new-key-1', '', now() + interval '1 day')"
+        )
+        stopping = asyncio.Event()
+        loop = asyncio.create_task(Pruning(worker, every_seconds=60).run(stopping))
+        async with asyncio.timeout(20):
+            while await admin.fetchval("select count(*) from idempotency_request") != 1:
+                await asyncio.sleep(0.02)
+        stopping.set()
+        await asyncio.wait_for(loop, 10)
+        assert await admin.fetchval("select key from idempotency_request") == "new-key-1"

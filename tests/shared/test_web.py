@@ -848,11 +848,11 @@ async def test_a_crowd_is_told_to_come_back_and_health_is_still_answered(
         caller = Caller(client, tokens.make())
         crowd = [caller("GET", "/households?limit=1") for _ in range(MOST_AT_ONCE + 50)]
         answers, health = await asyncio.gather(asyncio.gather(*crowd), client.get("/livez"))
-        turned_away = [answer for answer in answers if answer.status_code == 503]
-        assert {answer.status_code for answer in answers} == {200, 503}
-        assert len(turned_away) == 50
-        refused(turned_away[0], 503, "busy.crowded")
-        assert turned_away[0].headers["retry-after"] == "2"
+        turned_away = [answer for answer in answers if answer.status_code != 200]
+        assert 50 <= len(turned_away) < len(answers)
+        for answer in turned_away:
+            refused(answer, 503, "busy.crowded")
+            assert answer.headers["retry-after"] == "2"
         assert health.status_code == 200
         assert (await caller("GET", "/households?limit=1")).status_code == 200
 
