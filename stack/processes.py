@@ -160,13 +160,21 @@ def sweep(folder: Path, executable: str) -> int:
     )
 
 
+async def _answers(program: Program) -> bool:
+    """A probe may fail in ways that nobody foresaw while its program starts: that is no answer yet, and no more."""
+    try:
+        return await program.probe()
+    except Exception:  # noqa: BLE001
+        return False
+
+
 async def wait_until_up(program: Program, alive: Callable[[], bool]) -> None:
     """Ask until the program answers; it must still live after it answered."""
     deadline = time.monotonic() + program.patience_seconds
     while time.monotonic() < deadline:
         if not alive():
             break
-        if await program.probe() and alive():
+        if await _answers(program) and alive():
             return
         await asyncio.sleep(0.03)
     state = "did not answer in time" if alive() else "ended while starting"

@@ -95,7 +95,7 @@ class Supervisor:
         pause = FIRST_PAUSE_SECONDS
         while not self._stopping.is_set():
             began = time.monotonic()
-            code = await self._run_once(one)
+            code = await self._run_safely(one)
             if self._stopping.is_set():
                 return
             if one.program.once and code == 0:
@@ -111,6 +111,14 @@ class Supervisor:
                 await asyncio.wait_for(self._stopping.wait(), pause * random.uniform(1, 1.3))
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
+    async def _run_safely(self, one: Watched) -> int | None:
+        """Whatever goes wrong with one run, the watching goes on."""
+        try:
+            return await self._run_once(one)
+        except Exception as error:  # noqa: BLE001 - a keeper that ended would leave its program unwatched
+            self._say(one, f"the watching met {error!r}")
+            return None
+
     async def _run_once(self, one: Watched) -> int | None:
         """Start it and wait for its end; answers its exit code, or nothing when it could not be started."""
         self._change(one, "starting")
@@ -123,14 +131,13 @@ class Supervisor:
             one.last_exit = str(problem).splitlines()[0]
             self._say(one, f"could not start: {problem}")
             return None
-        pid_file = self._run / f"{one.program.name}.pid"
-        pid_file.write_text(f"{one.child.pid}\n")
+        self._note_pid(one.program, one.child.pid)
         watch = None if one.program.once else asyncio.create_task(self._watch(one, one.child))
         code = await one.child.wait()
         if watch is not None:
             watch.cancel()
         one.up.clear()
-        pid_file.unlink(missing_ok=True)
+        self._note_pid(one.program, None)
         one.last_exit = ending(code)
         if not self._stopping.is_set():
             self._say(one, f"ended ({one.last_exit})")
@@ -174,7 +181,7 @@ class Supervisor:
             await end(child, one.program.stop, one.program.grace_seconds)
         keeper.cancel()
         await asyncio.gather(keeper, return_exceptions=True)
-        (self._run / f"{one.program.name}.pid").unlink(missing_ok=True)
+        self._note_pid(one.program, None)
         self._change(one, "stopped")
 
     async def _trim_logs(self) -> None:
@@ -187,6 +194,14 @@ class Supervisor:
         one.state = state
         one.changed = datetime.now(UTC).isoformat(timespec="seconds")
         self._note_state()
+
+    def _note_pid(self, program: Program, pid: int | None) -> None:
+        path = self._run / f"{program.name}.pid"
+        with contextlib.suppress(OSError):  # nor must this
+            if pid is None:
+                path.unlink(missing_ok=True)
+            else:
+                path.write_text(f"{pid}\n")
 
     def _note_state(self) -> None:
         rows = {name: one.as_row() for name, one in self._watched.items()}

@@ -130,6 +130,19 @@ def test_a_killed_program_comes_back_alone(watch: Callable[..., Watching]) -> No
     watching.end()
 
 
+def test_a_note_that_cannot_be_written_does_not_end_the_watching(watch: Callable[..., Watching]) -> None:
+    """As on a full disk: the pid file's place is taken by a folder."""
+    watching = watch(*three_levels())
+    until(lambda: watching.is_up("door"))
+    killed = watching.pid("ground")
+    (watching.folder / "ground.pid").unlink()
+    (watching.folder / "ground.pid").mkdir()
+    os.kill(killed, signal.SIGKILL)
+    until(lambda: watching.is_up("ground") and watching.states()["ground"]["pid"] != killed)
+    watching.end()
+    assert watching.process.returncode == 0
+
+
 def test_a_program_that_keeps_ending_is_failing_but_never_given_up(watch: Callable[..., Watching]) -> None:
     (port,) = free_ports(1)
     watching = watch(
