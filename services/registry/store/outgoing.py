@@ -14,8 +14,10 @@ from shared.events.registry import CircumstancesRecorded, HouseholdRecorded
 
 MEMBER_FACTS = (
     "sex", "birth_on", "present", "schooling", "education", "health", "disability_kind", "disability_level", "labour",
-    "medical_cover", "serious_illness_cover", "pension_cover", "work_months", "work_monthly_pay_fen", "job_lost_on",
+    "medical_cover", "serious_illness_cover", "pension_cover", "work_monthly_pay_fen", "job_lost_on",
 )  # fmt: skip
+WORK_MONTHS = "case when p.work_months between 0 and 12 then p.work_months end"
+"""Others are recorded with a doubt (L10) and do not travel: nothing can be judged by them."""
 LIVING_FACTS = (
     "food_assured", "clothing_assured", "housing_level", "water_safe", "road", "electricity", "self_paid_medical_fen",
     "insurance_paid_fen", "disaster_kind", "disaster_on", "disaster_loss_fen", "headcount_on_form", "main_cause",
@@ -32,8 +34,8 @@ SPANS = """select household_no, json_agg(json_build_object('kind', kind, 'since'
   from status where household_no = any($1) and known_to = 'infinity' group by household_no"""
 MEMBERS = f"""select m.household_no, count(*) as headcount,
     max(p.masked_name) filter (where m.relation = 'head') as masked_head,
-    json_agg(json_build_object('pseudonym', p.pseudonym, 'relation', m.relation, {pairs(MEMBER_FACTS, "p")})
-      order by m.relation <> 'head', m.person_no) as list
+    json_agg(json_build_object('pseudonym', p.pseudonym, 'relation', m.relation, {pairs(MEMBER_FACTS, "p")},
+      'work_months', {WORK_MONTHS}) order by m.relation <> 'head', m.person_no) as list
   from (select household_no, person_no, relation from membership
         where household_no = any($1) and known_to = 'infinity' and upper_inf(during)) m
   join (select * from person where household_no = any($1)) p on p.no = m.person_no group by m.household_no"""
