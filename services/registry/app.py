@@ -42,7 +42,7 @@ class AppSettings(Settings):
     intake_chunk_rows: int = 20_000
     intake_memory_bytes: int = 4 * 1024**3
     intake_seconds: float = 180.0
-    intake_rows: int = 2_000_000
+    intake_rows: int = 500_000
     intake_lease_seconds: float = 30.0
 
 

@@ -24,6 +24,7 @@ from services.registry.app import AppSettings
 from shared.clock import make_practice
 from shared.crypto import KeyRing, new_key_ring
 from shared.db import create_engine
+from shared.events.registry import IntakeFinished
 from shared.jobs import JobRunner, Jobs
 from shared.values import DivisionCode, Scope
 from stack.provision import Database
@@ -198,13 +199,39 @@ class Ground:
             found[table_name] = await self.value(
                 f"select md5(coalesce(string_agg(t::text, '|' order by t::text), '')) from {table_name} t"
             )
-        found["outbox"] = await self.value("select count(*) from outbox")
+        found["outbox"] = await self.value("select count(*) from outbox where topic <> $1", IntakeFinished.TOPIC)
         return found
+
+    async def natural(self) -> dict[str, list[Any]]:
+        """What the register holds to be true, by natural keys: no ids, moments, versions or batches."""
+        return {name: [tuple(row.values()) for row in await self.rows(query)] for name, query in NATURAL.items()}
 
 
 REGISTER = (
     "household", "household_history", "person", "person_history", "membership", "status", "income", "doubt",
 )  # fmt: skip
+
+FACTS = "main_cause, other_causes, housing_level, self_paid_medical_fen, headcount_on_form, declared_net_fen"
+NATURAL = {
+    "household": f'select number, division, "group", {FACTS} from household order by number',
+    "person": "select h.number, p.identity_index, p.name, p.health, p.work_months, p.id_provisional"
+    " from person p left join household h on h.no = p.household_no order by 1, 2",
+    "membership": "select h.number, p.identity_index, m.relation, m.during from membership m"
+    " join household h on h.no = m.household_no join person p on p.no = m.person_no"
+    " where m.known_to = 'infinity' order by 1, 2, 4",
+    "status": "select h.number, s.kind, s.during from status s join household h on h.no = s.household_no"
+    " where s.known_to = 'infinity' order by 1, 2, 3",
+    "income": "select h.number, i.item, i.source, i.fen from income i join household h on h.no = i.household_no"
+    " where i.known_to = 'infinity' order by 1, 2, 3",
+    "doubt": "select h.number, d.check_id, d.field, d.batch_row from doubt d join household h on h.no = d.household_no"
+    " where d.closed_at is null order by 1, 2, 3, 4",
+    "refusal": 'select row, "column", code from intake_refusal order by 1, 2, 3',
+    "chunk": "select chunk, rows, rows_new, rows_changed, rows_unchanged, rows_refused, doubts from intake_chunk order by 1",
+    "said": "select type, count(*), count(distinct key) from outbox group by 1 order by 1",
+    "history": "select (select count(*) from household_history), (select count(*) from person_history)",
+    "staging": "select (select count(*) from staging_person), (select count(*) from staging_household)",
+    "answer": "select kind, count(*) from intake_file group by 1 order by 1",
+}
 
 
 def file_of(*households: list[Row]) -> bytes:

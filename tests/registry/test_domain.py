@@ -165,9 +165,10 @@ def test_an_exit_ends_poor_and_begins_lifted_once() -> None:
 
 
 def test_a_refused_exit_changes_no_status_but_is_heard_back() -> None:
-    before = household()
-    after, facts = apply_decision(before, Decision(uuid4(), "exit_refused", LATER))
+    before, refused = household(), Decision(uuid4(), "exit_refused", LATER)
+    after, facts = apply_decision(before, refused)
     assert after.statuses == before.statuses
+    assert apply_decision(after, refused) == (after, [])
     assert len(after.decisions) == 1
     assert len(facts) == 2
 

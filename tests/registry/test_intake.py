@@ -1,0 +1,365 @@
+"""A file becomes part of the register: counts, changes, refusals row by row, the same file twice, hostile files."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import openpyxl
+import pytest
+
+from services.registry.domain.facts import facts_of
+from services.registry.store.households import load_household
+from shared.db import transaction
+from shared.errors import Problem
+from shared.events.registry import CircumstancesRecorded, HouseholdRecorded, IntakeFinished
+from shared.values import Scope
+from tests.registry import hostile
+from tests.registry.ground import NEXT_VILLAGE, VILLAGE, Ground, file_of
+from tests.registry.sheets import Row, household
+
+SECOND, THIRD, FOURTH = (f"{VILLAGE.text}{serial:04d}" for serial in (2, 3, 4))
+
+
+def counts_of(found: dict[str, Any]) -> dict[str, int]:
+    names = ("rows", "rows_new", "rows_changed", "rows_unchanged", "rows_refused", "doubts")
+    return {name: found[name] for name in names}
+
+
+def counted(
+    rows: int, new: int = 0, changed: int = 0, unchanged: int = 0, refused: int = 0, doubts: int = 0
+) -> dict[str, int]:
+    return {
+        "rows": rows,
+        "rows_new": new,
+        "rows_changed": changed,
+        "rows_unchanged": unchanged,
+        "rows_refused": refused,
+        "doubts": doubts,
+    }
+
+
+def four() -> list[list[Row]]:
+    return [household(), household(SECOND, 3), household(THIRD, 5), household(FOURTH, 7)]
+
+
+async def facts(ground: Ground, kind: type[Any]) -> list[Any]:
+    rows = await ground.rows(
+        "select convert_from(payload, 'UTF8') as text from outbox where type = $1 order by id", kind.TYPE
+    )
+    return [kind.model_validate_json(row["text"]) for row in rows]
+
+
+async def test_a_trial_run_counts_and_records_nothing(ground: Ground) -> None:
+    before = await ground.digest()
+    found = await ground.intake(file_of(*four()), dry_run=True)
+    assert counts_of(found) == counted(12, new=12)
+    after = await ground.digest()
+    assert after == before
+    (finished,) = await facts(ground, IntakeFinished)
+    assert (finished.rows, finished.rows_new, finished.dry_run, finished.outcome) == (12, 12, True, "done")
+
+
+async def test_a_trial_run_may_be_recorded_with_the_same_counts(ground: Ground) -> None:
+    tried = await ground.intake(file_of(*four()), dry_run=True)
+    answer = await ground.post(f"/intakes/{tried['job']['id']}/apply")
+    assert answer.status_code == 202
+    await ground.run_jobs()
+    applied = await ground.look(UUID(answer.json()["id"]))
+    assert counts_of(applied) == counts_of(tried)
+    assert await ground.value("select count(*) from person") == 12
+    again = await ground.post(f"/intakes/{tried['job']['id']}/apply")
+    assert (again.status_code, again.json()["code"]) == (409, "intake.not_tried"), "its file is done with"
+
+
+async def test_both_facts_of_each_household_leave_with_the_chunk(ground: Ground) -> None:
+    await ground.intake(file_of(*four()))
+    recorded, circumstances = await facts(ground, HouseholdRecorded), await facts(ground, CircumstancesRecorded)
+    assert [one.version for one in recorded] == [1] * 4
+    assert {one.household: one.version for one in recorded} == {one.household: one.version for one in circumstances}
+    assert {one.masked_head for one in recorded} == {"李*英"}
+    assert all(len(one.members) == one_.headcount == 3 for one, one_ in zip(circumstances, recorded, strict=True))
+
+
+async def test_what_the_database_says_is_what_domain_would_say(ground: Ground) -> None:
+    """Two roads build the same facts: set-wise SQL for files, the domain for a single household."""
+    await ground.intake(file_of(*four()))
+    said: dict[UUID, list[Any]] = {}
+    for kind in (HouseholdRecorded, CircumstancesRecorded):
+        for fact in await facts(ground, kind):
+            said.setdefault(fact.household, []).append(fact)
+    async with transaction(ground.engine, Scope.everything()) as tx:
+        for household_id, both in said.items():
+            record = await load_household(tx, household_id)
+            assert both == facts_of(record.household)
+
+
+async def test_the_same_file_twice_changes_nothing(ground: Ground) -> None:
+    rows = four()
+    rows[1][1]["证件号码"] = rows[1][1]["证件号码"][:17] + ("0" if rows[1][1]["证件号码"][17] != "0" else "1")
+    first = await ground.intake(file_of(*rows))
+    before = await ground.digest()
+    second = await ground.intake(file_of(*rows))
+    assert counts_of(first) == counted(12, new=12, doubts=first["doubts"])
+    assert counts_of(second) == counted(12, unchanged=12, doubts=first["doubts"])
+    assert first["doubts"] > 0
+    assert await ground.digest() == before
+    assert len(await facts(ground, IntakeFinished)) == 2
+
+
+async def test_a_changed_person_is_a_new_version_with_batch_and_row(ground: Ground) -> None:
+    rows = four()
+    await ground.intake(file_of(*rows))
+    rows[2][1] |= {"务工时间": "9"}
+    found = await ground.intake(file_of(*rows))
+    assert counts_of(found) == counted(12, changed=1, unchanged=11)
+    (kept,) = await ground.rows("select * from person_history")
+    (now,) = await ground.rows("select * from person where no = $1", kept["no"])
+    assert (kept["work_months"], now["work_months"]) == (6, 9)
+    assert (kept["version"], now["version"]) == (1, 2)
+    assert kept["known_to"] == now["known_from"]
+    assert (str(now["batch"]), now["batch_row"]) == (found["job"]["id"], 9)
+    versions = await ground.rows("select number, version from household order by number")
+    assert [row["version"] for row in versions] == [1, 1, 2, 1]
+    assert (await facts(ground, CircumstancesRecorded))[-1].version == 2
+
+
+async def test_incomes_statuses_and_members_follow_the_form(ground: Ground) -> None:
+    rows = [household()]
+    await ground.intake(file_of(*rows))
+    rows[0][0] |= {"务工收入": "12000.00", "工资性收入": "12000.00", "家庭纯收入": "15000.50", "人均纯收入": "7500.25"}
+    rows[0][0] |= {"户类型": "脱贫户", "识别时间": "", "脱贫时间": "2019-01-01", "家庭人口数": "2"}
+    del rows[0][2]
+    found = await ground.intake(file_of(*rows))
+    assert counts_of(found)["rows_changed"] == 1, "the head's row stands for her household"
+    held = await ground.rows(
+        "select kind, lower(during) as since, upper(during) as until from status where known_to = 'infinity' order by 2"
+    )
+    assert [(row["kind"], str(row["since"]), row["until"] and str(row["until"])) for row in held] == [
+        ("poor", "2014-03-01", "2019-01-01"),
+        ("lifted", "2019-01-01", None),
+    ]
+    wages = await ground.rows("select fen, known_to::text as known_to from income where item = 'wage_work' order by no")
+    assert [(row["fen"], row["known_to"] == "infinity") for row in wages] == [(900_000, False), (1_200_000, True)]
+    assert await ground.value("select count(*) from person where household_no is null") == 1
+    assert await ground.value("select count(*) from membership where known_to = 'infinity' and upper_inf(during)") == 2
+
+
+async def test_a_file_changes_only_the_columns_that_it_has(ground: Ground) -> None:
+    await ground.intake(file_of(household()))
+    needed = ("户编号", "姓名", "与户主关系", "证件号码", "健康状况")
+    short = [{name: row[name] for name in needed} for row in household()]
+    short[1]["健康状况"] = "长期慢性病"
+    found = await ground.intake(file_of(short))
+    assert counts_of(found) == counted(3, changed=1, unchanged=2)
+    (now,) = await ground.rows("select * from person where health = 'chronic'")
+    assert (now["work_months"], now["sex"]) == (6, "male")
+    assert now["phone_index"] is None
+    assert await ground.value("select housing_level from household") == "A"
+    assert await ground.value("select count(*) from income where known_to = 'infinity'") == 4
+
+
+async def test_a_new_head_is_one_statement_and_one_head_a_day(ground: Ground) -> None:
+    rows = [household()]
+    await ground.intake(file_of(*rows))
+    about = {name: rows[0][0].pop(name) for name in list(rows[0][0]) if name not in rows[0][1]}
+    rows[0][0]["与户主关系"], rows[0][1]["与户主关系"] = "配偶", "户主"
+    rows[0][1] |= about
+    later = {
+        "filename": "r.csv",
+        "dry_run": "false",
+        "observed_on": "2019-08-22",
+        "year_from": "2018-10-01",
+        "year_to": "2019-09-30",
+    }
+    answer = await ground.post("/intakes", params=later, content=file_of(*rows), headers={"Content-Type": "text/csv"})
+    await ground.run_jobs()
+    assert counts_of(await ground.look(UUID(answer.json()["id"])))["rows_changed"] == 2
+    held = await ground.rows(
+        "select relation, lower(during)::text as since, upper(during)::text as until from membership"
+        " where known_to = 'infinity' and relation = 'head' order by 2"
+    )
+    assert [(row["since"], row["until"]) for row in held] == [("2019-08-20", "2019-08-22"), ("2019-08-22", None)]
+
+
+async def test_one_bad_member_sends_the_household_back_row_by_row(ground: Ground) -> None:
+    rows = four()
+    rows[1][2]["与户主关系"] = "户主"
+    found = await ground.intake(file_of(*rows))
+    assert counts_of(found) == counted(12, new=9, refused=3)
+    assert await ground.value("select count(*) from household where number = $1", SECOND) == 0
+    refused = (await ground.get(f"/intakes/{found['job']['id']}/refusals")).json()["items"]
+    assert {one["row"] for one in refused} == {5, 6, 7}
+    assert "I8" in {one["code"] for one in refused}
+    book = await ground.get(f"/intakes/{found['job']['id']}/answer")
+    sheet = openpyxl.load_workbook(io.BytesIO(book.content))["退回"]
+    texts = [str(cell.value) for line in sheet.iter_rows() for cell in line if cell.value is not None]
+    assert sum("王小明" in text for text in texts) == 1
+    assert any("户主" in text and "退回原因" in text for text in texts)
+
+
+async def test_a_village_clerk_cannot_record_the_next_village(ground: Ground) -> None:
+    rows = [household(), household(f"{NEXT_VILLAGE.text}0001", 3)]
+    job = await ground.upload(file_of(*rows), divisions=[VILLAGE.text])
+    await ground.run_jobs()
+    found = await ground.look(job)
+    assert counts_of(found) == counted(6, new=3, refused=3)
+    codes = {one["code"] for one in (await ground.get(f"/intakes/{job}/refusals")).json()["items"]}
+    assert codes == {"scope.refused", "household.refused"} or codes == {"scope.refused"}
+    assert await ground.value("select count(*) from household where division = $1", NEXT_VILLAGE.value) == 0
+
+
+async def test_a_number_on_record_elsewhere_goes_back_without_a_word_of_it(ground: Ground) -> None:
+    """The household's number stands in the next village: a clerk who may not see it is told so, and nothing else."""
+    next_door = [household(f"{NEXT_VILLAGE.text}0001", 3)]
+    await ground.intake(file_of(*next_door))
+    mine = household(f"{NEXT_VILLAGE.text}0001", 9)
+    for row in mine:
+        row["行政村代码"] = VILLAGE.text
+    job = await ground.upload(file_of(mine), divisions=[VILLAGE.text])
+    await ground.run_jobs()
+    found = await ground.look(job)
+    assert found["rows_refused"] == 3, found
+    codes = {one["code"] for one in (await ground.get(f"/intakes/{job}/refusals")).json()["items"]}
+    assert codes <= {"household.out_of_scope", "household.refused", "scope.refused"}
+    assert await ground.value("select max(version) from household") == 1
+
+
+async def test_a_person_on_record_out_of_scope_goes_back(ground: Ground) -> None:
+    await ground.intake(file_of(household(f"{NEXT_VILLAGE.text}0001", 3)))
+    mine = household(SECOND, 9)
+    mine[1]["证件号码"] = household(f"{NEXT_VILLAGE.text}0001", 3)[1]["证件号码"]
+    job = await ground.upload(file_of(mine), divisions=[VILLAGE.text])
+    await ground.run_jobs()
+    refused = (await ground.get(f"/intakes/{job}/refusals")).json()["items"]
+    assert {(one["row"], one["code"]) for one in refused} == {
+        (2, "household.refused"),
+        (3, "person.out_of_scope"),
+        (4, "household.refused"),
+    }
+
+
+async def test_the_number_of_another_households_member_is_a_doubt_never_a_removal(ground: Ground) -> None:
+    await ground.intake(file_of(household()))
+    other = household(SECOND, 9)
+    other[1]["证件号码"] = household()[1]["证件号码"]
+    first = await ground.intake(file_of(other))
+    assert counts_of(first)["rows_new"] == 3
+    assert await ground.value("select count(*) from doubt where check_id = 'I1' and closed_at is null") == 1
+    assert await ground.value("select count(*) from person where id_provisional") == 1
+    assert await ground.value("select count(*) from membership where known_to = 'infinity' and upper_inf(during)") == 6
+    before = await ground.digest()
+    again = await ground.intake(file_of(other))
+    assert counts_of(again)["rows_unchanged"] == 3
+    assert await ground.digest() == before
+
+
+async def test_an_older_form_does_not_replace_a_newer_one(ground: Ground) -> None:
+    await ground.intake(file_of(household()))
+    rows = household()
+    rows[1]["务工时间"] = "2"
+    given = {
+        "filename": "alt.csv",
+        "dry_run": "false",
+        "observed_on": "2019-01-01",
+        "year_from": "2018-10-01",
+        "year_to": "2019-09-30",
+    }
+    answer = await ground.post("/intakes", params=given, content=file_of(rows), headers={"Content-Type": "text/csv"})
+    await ground.run_jobs()
+    refused = (await ground.get(f"/intakes/{answer.json()['id']}/refusals")).json()["items"]
+    assert {one["code"] for one in refused} == {"observation.older", "household.refused"}
+
+
+async def test_a_file_never_touches_payouts_or_decided_statuses(ground: Ground) -> None:
+    rows = [household()]
+    await ground.intake(file_of(*rows))
+    await ground.rows(
+        "insert into income (household_no, division, year_from, year_to, component, item, source, reference, fen,"
+        " paid_on,"
+        " known_from, recorded_by) select no, division, '2018-10-01', '2019-09-30', 'C', 'property_dividend',"
+        " 'payout', 'p1', 63120, '2019-09-20', now(), 'cooperative' from household returning no"
+    )
+    rows[0][0] |= {"务工收入": "100.00", "工资性收入": "100.00", "家庭纯收入": "3100.50", "人均纯收入": "1033.50"}
+    await ground.intake(file_of(*rows))
+    (payout,) = await ground.rows("select fen, known_to::text as known_to from income where source = 'payout'")
+    assert payout == {"fen": 63120, "known_to": "infinity"}
+    latest = (await facts(ground, CircumstancesRecorded))[-1]
+    assert sum(row.fen for row in latest.income if row.source == "payout") == 63120
+
+
+async def test_numbers_and_telephones_are_sealed_everywhere(ground: Ground) -> None:
+    rows = household()
+    rows[0]["联系电话"] = "13812345678"
+    found = await ground.intake(file_of(rows), filename="名单.csv")
+    number = rows[0]["证件号码"]
+    tables = [
+        row["name"]
+        for row in await ground.rows(
+            "select c.oid::regclass::text as name from pg_class c join pg_namespace n on n.oid = c.relnamespace"
+            " where c.relkind = 'r' and n.nspname = 'public'"
+        )
+    ]
+    for table in tables:
+        text = str(await ground.value(f"select string_agg(t::text, ' ') from {table} t"))
+        for secret in (number, "13812345678", number.encode().hex(), b"13812345678".hex()):
+            assert secret not in text, (table, secret)
+    assert await ground.value("select count(*) from person where id_number_sealed is not null") == 3
+    assert found["filename"] == "名单.csv"
+
+
+async def test_eight_retries_of_one_upload_are_one_intake(ground: Ground) -> None:
+    body = file_of(household())
+    jobs = {await ground.upload(body, key="the-same-key-0001") for _ in range(3)}
+    assert len(jobs) == 1
+    assert await ground.value("select count(*) from intake") == 1
+
+
+async def test_a_cancelled_file_stops_between_chunks(ground: Ground) -> None:
+    job = await ground.upload(file_of(*four()))
+    runner, files = ground.runner()
+    held = await runner._take()
+    assert held is not None
+    await runner._chunk(held)
+    await runner._chunk(held)
+    assert (await ground.post(f"/jobs/{job}/cancel")).status_code == 200
+    held.job = await runner._look(held)
+    await runner._work(held)
+    files.close()
+    found = await ground.look(job)
+    assert found["job"]["state"] == "cancelled"
+    assert 0 < await ground.value("select count(*) from household") < 4
+    (finished,) = await facts(ground, IntakeFinished)
+    assert finished.outcome == "cancelled"
+    assert await ground.value("select count(*) from intake_file") == 0, "the file is not kept for nothing"
+
+
+@pytest.mark.parametrize(("make", "problem"), hostile.PROBLEMS)
+async def test_a_hostile_file_ends_in_a_clear_error(
+    ground: Ground, tmp_path: Path, make: hostile.Make, problem: type[Problem]
+) -> None:
+    path = make(tmp_path)
+    found = await ground.intake(await asyncio.to_thread(path.read_bytes), filename=path.name)
+    assert (found["job"]["state"], found["job"]["problem"]["code"]) == ("failed", problem.code)
+    assert found["job"]["problem"]["detail"]
+    assert found["job"]["problem"]["detail_en"]
+    assert await ground.value("select count(*) from household") == 0, "nothing half-done"
+    assert await ground.value("select count(*) from intake_file") == 0
+    (finished,) = await facts(ground, IntakeFinished)
+    assert finished.outcome == "failed"
+
+
+@pytest.mark.parametrize(("make", "mark"), hostile.MARKS)
+async def test_a_hostile_file_ends_in_a_marked_row(
+    ground: Ground, tmp_path: Path, make: hostile.Make, mark: tuple[int, str, str]
+) -> None:
+    path = make(tmp_path)
+    found = await ground.intake(await asyncio.to_thread(path.read_bytes), filename=path.name)
+    assert counts_of(found) == counted(3, refused=3)
+    refused = (await ground.get(f"/intakes/{found['job']['id']}/refusals")).json()["items"]
+    assert (mark[0], mark[2]) in {(one["row"], one["code"]) for one in refused}
+    assert (await ground.get(f"/intakes/{found['job']['id']}/answer")).status_code == 200
+    assert await ground.value("select count(*) from household") == 0
