@@ -17,7 +17,7 @@ from uuid import UUID
 from services.assessment.domain.catalogue import Batch
 from services.assessment.domain.evaluator import Bound
 from services.assessment.domain.numbers import Numbers, Table
-from services.assessment.domain.packs import Outcome, Pack
+from services.assessment.domain.packs import Outcome, Pack, evaluate_all
 from services.assessment.domain.reasons import Kept
 from shared.events.assessment import HouseholdJudged, PackVerdict
 from shared.parameters import Parameters
@@ -90,13 +90,17 @@ def judge(
     packs: Sequence[Pack], parameters: Parameters, asof: date, divisions: Sequence[DivisionCode], batch: Batch
 ) -> Judged:
     """Judge a batch by all packs; each household by the numbers of its own division."""
+    groups = [list(Table(pack, parameters, asof).groups(divisions).values()) for pack in packs]
+    used = {numbers.hash: numbers for group in groups for numbers, _ in group}
+    if all(len(group) == 1 for group in groups):  # the usual case: one set of numbers for all, packs share their sums
+        asked = [(pack, group[0][0]) for pack, group in zip(packs, groups, strict=True)]
+        outcomes = evaluate_all([(pack, numbers.bound) for pack, numbers in asked], batch)
+        columns = [findings(pack, n.hash, one) for (pack, n), one in zip(asked, outcomes, strict=True)]
+        return Judged(list(zip(*columns, strict=True)), used)
     found: list[list[Finding]] = [[] for _ in range(batch.size)]
-    used: dict[str, Numbers] = {}
-    for pack in packs:
-        for numbers, places in Table(pack, parameters, asof).groups(divisions).values():
-            used[numbers.hash] = numbers
-            part = batch if len(places) == batch.size else batch.take(places)
-            outcome = pack.evaluate(part, numbers.bound)
+    for pack, group in zip(packs, groups, strict=True):
+        for numbers, places in group:
+            outcome = pack.evaluate(batch.take(places), numbers.bound)
             for place, finding in zip(places, findings(pack, numbers.hash, outcome), strict=True):
                 found[place].append(finding)
     return Judged([tuple(one) for one in found], used)

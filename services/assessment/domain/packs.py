@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from services.assessment.domain import evaluator as ev
 from services.assessment.domain import language as lang
 from services.assessment.domain.catalogue import EARLIEST, HOUSEHOLD, LATEST, RELATIONS, Batch
-from services.assessment.domain.evaluator import Aggregating, Amount, Bound, Compiler, Truth
+from services.assessment.domain.evaluator import Aggregating, AmountOf, Bound, Compiler, Truth
 from services.assessment.domain.language import Aggregate, Names, Node, Offence, RuleRefused, Type
 
 MAX_CRITERIA: Final = 63
@@ -124,6 +124,7 @@ class PackShape(_Shape):
     derived: dict[Name, DerivedShape] = {}
     criteria: Annotated[tuple[CriterionShape, ...], Field(min_length=1, max_length=MAX_CRITERIA)]
     verdict: VerdictShape
+    outputs: tuple[str, ...] | None = None
 
 
 MET, UNMET, UNKNOWN, NOT_APPLICABLE = "met", "unmet", "unknown", "not_applicable"
@@ -192,9 +193,14 @@ class Pack:
 
     @cached_property
     def hash(self) -> str:
-        """SHA-256 of the pack's content in canonical JSON: what a judgement names as its pack."""
-        canonical = json.dumps(self.content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        """SHA-256 of the pack as it is kept, in canonical JSON: what a judgement names as its pack."""
+        canonical = json.dumps(self.kept, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+    @cached_property
+    def kept(self) -> dict[str, Any]:
+        """The pack as it is kept for ever: its content, and which figures of a judgement stand in which order."""
+        return {**self.content, "outputs": list(self.outputs)}
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -324,9 +330,17 @@ class Pack:
 
     @cached_property
     def outputs(self) -> tuple[str, ...]:
-        """Names of the stored numbers: number and limit of each criterion, then what sentences mention besides."""
+        """Names of the figures of a judgement, in order: what is measured, against what, what sentences mention.
+
+        A pack read from the archive says itself how its figures stood.
+        """
+        if self.shape.outputs is not None:
+            return self.shape.outputs
         mentioned = {name for saying in self._sayings() for name in _placeholders(saying.zh)}
-        told = [f"{one.code}.{what}" for one in self.criteria for what in ("number", "limit")]
+        told = []
+        for one in self.criteria:
+            told += [f"{one.code}.number"] if one.number is not None or one.decided_by is not None else []
+            told += [f"{one.code}.limit"] if one.limit is not None else []
         return (*told, *(name for name in self.quantities if name in mentioned and name not in self.params))
 
     def _compile(self) -> None:
@@ -345,29 +359,37 @@ class Pack:
         ]
         self._applies_to = here.truth(self.applies)
         self._whens = [here.truth(one.when) for one in self.criteria]
-        self._told = [
-            (
-                None if one.number is None else here.amount(one.number),
-                None if one.limit is None else here.amount(one.limit),
-            )
-            for one in self.criteria
-        ]
+        self._figures = [self._figure(name, here) for name in self.outputs]
 
-    def frame(self, batch: Batch, bound: Bound) -> ev.Frame:
+    def _figure(self, name: str, here: Compiler) -> AmountOf:
+        code, _, what = name.partition(".")
+        if not what:
+            return lambda frame: frame.refs[name]  # type: ignore[return-value]  # quantities are numbers
+        criterion = next(one for one in self.criteria if one.code == code)
+        if criterion.decided_by is not None and criterion.number is None:
+            decided = f"{criterion.decided_by.name}!"
+            return lambda frame: frame.refs[decided]  # type: ignore[return-value]  # how many rows decided
+        node = criterion.number if what == "number" else criterion.limit
+        assert node is not None, "only what is measured is put out"
+        return here.amount(node)
+
+    def frame(self, batch: Batch, bound: Bound, shared: ev.Shared | None = None) -> ev.Frame:
         """Columns, aggregates and derived values of a block, ready for conditions of the household."""
         frame = ev.Frame(batch.size, batch.household, bound)
+        taken = {} if shared is None else shared
         for one in self._aggregating:
-            frame.refs.update(one.run(batch.children[one.relation], bound))
+            frame.refs.update(one.run(batch.children[one.relation], bound, taken))
         for name, run in self._derived:
             frame.refs[name] = run(frame)
         return frame
 
     def evaluate(self, batch: Batch, bound: Bound) -> Outcome:
         """Judge every household of a batch by one set of numbers."""
-        return _joined([self._block(block, bound) for block in ev.blocks(batch)])
+        return _joined([self.block(block, bound, {}) for block in ev.blocks(batch)])
 
-    def _block(self, batch: Batch, bound: Bound) -> Outcome:
-        frame = self.frame(batch, bound)
+    def block(self, batch: Batch, bound: Bound, shared: ev.Shared) -> Outcome:
+        """Judge one block; `shared` holds what other packs summed up of the same block."""
+        frame = self.frame(batch, bound, shared)
         applies = self._applies_to(frame).true
         truths = [when(frame) for when in self._whens]
         fail, unknown = np.zeros(batch.size, np.int64), np.zeros(batch.size, np.int64)
@@ -406,28 +428,29 @@ class Pack:
     def _numbers(self, frame: ev.Frame) -> tuple[Any, Any]:
         numbers = np.zeros((len(self.outputs), frame.size), np.int64)
         stated = np.zeros((len(self.outputs), frame.size), bool)
-        for place, amount in enumerate(self._amounts(frame)):
-            if amount is not None:
-                stated[place] = True if amount.known is None else amount.known
-                numbers[place] = np.where(stated[place], amount.values, 0)
-        return numbers, stated
-
-    def _amounts(self, frame: ev.Frame) -> Iterator[Amount | None]:
-        for criterion, (number, limit) in zip(self.criteria, self._told, strict=True):
-            if criterion.decided_by is not None:
-                decided = frame.refs[f"{criterion.decided_by.name}!"]
-                yield decided if isinstance(decided, Amount) else None
-                yield Amount(0 if criterion.decided_by.how == "all" else 1, None)
+        for place, figure in enumerate(self._figures):
+            amount = figure(frame)
+            if amount.known is None:
+                stated[place] = True
+                numbers[place] = amount.values
             else:
-                yield None if number is None else number(frame)
-                yield None if limit is None else limit(frame)
-        for name in self.outputs[2 * len(self.criteria) :]:
-            value = frame.refs[name]
-            yield value if isinstance(value, Amount) else None
+                stated[place] = amount.known
+                np.copyto(numbers[place], amount.values, where=amount.known)
+        return numbers, stated
 
     def condition(self, node: Node, frame: ev.Frame) -> Truth:
         """A condition of the household, asked once more of a frame (to find what is missing)."""
         return Compiler([]).truth(node)(frame)
+
+
+def evaluate_all(asked: Sequence[tuple[Pack, Bound]], batch: Batch) -> list[Outcome]:
+    """Judge every household of a batch by several packs; what they sum up alike is summed up once."""
+    parts: list[list[Outcome]] = [[] for _ in asked]
+    for block in ev.blocks(batch):
+        shared: ev.Shared = {}
+        for (pack, bound), found in zip(asked, parts, strict=True):
+            found.append(pack.block(block, bound, shared))
+    return [_joined(found) for found in parts]
 
 
 def load(content: Mapping[str, Any]) -> Pack:

@@ -168,7 +168,9 @@ class Explaining:
         if one.shape.value is not None and one.shape.allowed is not None:
             value = self._value(one.shape.value)
             return value, (one.shape.allowed.zh, one.shape.allowed.en), None, None
-        number, limit = self._stored[f"{one.code}.number"], self._stored[f"{one.code}.limit"]
+        number, limit = self._stored.get(f"{one.code}.number"), self._stored.get(f"{one.code}.limit")
+        if one.decided_by is not None and one.number is None:
+            limit = 0 if one.decided_by.how == "all" else 1
         unit = one.shape.unit
         distance = None if number is None or limit is None else shown(abs(number - limit), unit)
         told = [None if part is None else (shown(part, unit), shown(part, unit)) for part in (number, limit)]

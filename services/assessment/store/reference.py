@@ -64,7 +64,7 @@ async def load_packs(tx: Transaction, packs: Iterable[Pack]) -> None:
     """Keep the text of each pack for ever under its hash."""
     await tx.driver.executemany(
         "insert into pack (hash, id, division, content) values ($1, $2, null, $3) on conflict (hash) do nothing",
-        [(one.hash, one.id, json.dumps(one.content, ensure_ascii=False)) for one in packs],
+        [(one.hash, one.id, json.dumps(one.kept, ensure_ascii=False)) for one in packs],
     )
 
 
