@@ -346,7 +346,7 @@ def told() -> list[tuple[str, CircumstancesRecorded, Reason]]:
     found = judge(packs(), Parameters(read_parameters(DATA)), ON, [VILLAGE] * len(facts), gather(facts))
     return [
         (rules.id, one, reason)
-        for one, findings in zip(facts, found.findings, strict=True)
+        for one, findings in zip(facts, found.findings(), strict=True)
         for rules, finding in zip(packs(), findings, strict=True)
         if finding.verdict != "not_applicable"
         for reason in explain(rules, one, found.numbers[finding.numbers_hash], finding.kept)

@@ -163,7 +163,7 @@ async def _judged_now(tx: Transaction, told: Told) -> Explained:
     """A version that nobody judged: judged for the day on which it was said, by the numbers in force then; not kept."""
     asof = today(told.said_at)
     found = judge(packs(), await reference.all_parameters(tx), asof, [told.division], gather([told.facts]))
-    sides = [Side(told.facts, found.numbers[one.numbers_hash], one) for one in found.findings[0]]
+    sides = [Side(told.facts, found.numbers[one.numbers_hash], one) for one in found.findings()[0]]
     return Explained(
         id=None,
         household=told.facts.household,

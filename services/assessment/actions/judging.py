@@ -12,8 +12,9 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
+from services.assessment.actions.explaining import pack_of
 from services.assessment.domain.catalogue import decode, encode, layout
-from services.assessment.domain.judging import Finding, Judged, Judgement, digest, judge, judged
+from services.assessment.domain.judging import Finding, Judged, Judgement, judge, judged
 from services.assessment.rules import packs
 from services.assessment.store import heard as heard_store
 from services.assessment.store import judgements as store
@@ -28,7 +29,7 @@ from shared.outbox import Said, announce_many
 from shared.parameters import Parameters
 from shared.values import DivisionCode, new_id
 
-CHUNK = 2_000
+CHUNK = 5_000
 RUN = "run"
 
 
@@ -70,36 +71,35 @@ async def _judge(
     at: datetime,
     *,
     run: UUID | None = None,
-    place: DivisionCode | None = None,
+    kept_for: DivisionCode | None = None,
     traces: dict[UUID, str | None] | None = None,
 ) -> int:
     """Judge, write what is news, tell it; answers how many were."""
-    found = await asyncio.to_thread(_found, subjects, parameters, asof)
-    news = [
-        (one, findings, mark)
-        for one, findings in zip(subjects, found.findings, strict=True)
-        if (mark := digest(one.circumstance_version, findings)) != one.digest
-    ]
+    found, marks = await asyncio.to_thread(_found, subjects, parameters, asof)
+    news = [place for place, (one, mark) in enumerate(zip(subjects, marks, strict=True)) if mark != one.digest]
     if not news:
         return 0
-    used = {part.numbers_hash for _, findings, _ in news for part in findings}
-    await reference.keep_numbers(tx, {one: found.numbers[one].as_json() for one in used}, place)
-    before = await store.latest_verdicts(tx, [one.judgement for one, _, _ in news if one.judgement is not None])
+    told = [subjects[place] for place in news]
+    findings = found.findings(news)
+    used = {part.numbers_hash for parts in findings for part in parts}
+    await reference.keep_numbers(tx, {one: found.numbers[one].as_json() for one in used}, kept_for)
+    before = await store.latest_verdicts(tx, [one.judgement for one in told if one.judgement is not None])
     made = [
-        (_judgement(one, findings, asof, run), before.get(one.judgement, {}) if one.judgement else {}, mark)
-        for one, findings, mark in news
+        (_judgement(one, parts, asof, run), before.get(one.judgement, {}) if one.judgement else {}, marks[number])
+        for one, parts, number in zip(told, findings, news, strict=True)
     ]
     await store.save_judgements(tx, made, at)
-    trace = (traces or {}).get
-    said = (Said(one.household, judged(one, packs(), previous), trace(one.household)) for one, previous, _ in made)
+    trace, by_hash = (traces or {}).get, {pack.hash: pack for pack in packs()}
+    said = (Said(one.household, judged(one, by_hash, previous), trace(one.household)) for one, previous, _ in made)
     await announce_many(tx, said, at=at)
     return len(made)
 
 
-def _found(subjects: Sequence[Subject], parameters: Parameters, asof: date) -> Judged:
+def _found(subjects: Sequence[Subject], parameters: Parameters, asof: date) -> tuple[Judged, list[bytes]]:
     """The part that costs CPU, in a thread of its own so that the loop goes on breathing."""
     batch = decode([one.packed for one in subjects])
-    return judge(packs(), parameters, asof, [one.division for one in subjects], batch)
+    found = judge(packs(), parameters, asof, [one.division for one in subjects], batch)
+    return found, found.digests([one.circumstance_version for one in subjects])
 
 
 def _judgement(one: Subject, findings: tuple[Finding, ...], asof: date, run: UUID | None) -> Judgement:
@@ -130,7 +130,7 @@ async def judge_chunk(tx: Transaction, job: Job, now: datetime, _: object) -> St
     if subjects:
         subjects = await _repacked(tx, subjects)
         parameters = await reference.all_parameters(tx)
-        changed = await _judge(tx, subjects, parameters, asof, now, run=job.id, place=division)
+        changed = await _judge(tx, subjects, parameters, asof, now, run=job.id, kept_for=division)
     await store.advance_run(tx, job.id, len(subjects), changed)
     done = job.done + len(subjects)
     result = {"judged": so_far["judged"] + len(subjects), "changed": so_far["changed"] + changed}
@@ -167,11 +167,8 @@ async def judgements_again(tx: Transaction, epoch: int) -> AsyncIterator[list[Sa
         previous = await store.previous_verdicts(tx, ids)
         versions = {household: version for household, version, _ in raised}
         standing = await store.judgements_of(tx, ids)
-        yield [
-            Said(
-                one.household,
-                judged(one, packs(), previous.get(one.id, {})).model_copy(update={"version": versions[one.household]}),
-            )
-            for one in standing
-        ]
+        hashes = {finding.pack_hash for one in standing for finding in one.findings}
+        by_hash = {pack_hash: await pack_of(tx, pack_hash) for pack_hash in hashes}
+        facts = [judged(one, by_hash, previous.get(one.id, {})) for one in standing]
+        yield [Said(fact.household, fact.model_copy(update={"version": versions[fact.household]})) for fact in facts]
         after = raised[-1][0]

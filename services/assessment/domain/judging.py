@@ -11,8 +11,11 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
+
+import numpy as np
 
 from services.assessment.domain.catalogue import Batch
 from services.assessment.domain.evaluator import Bound
@@ -51,14 +54,6 @@ class Finding:
         return codes_of(pack, self.unknown)
 
 
-def digest(household_version: int, findings: Sequence[Finding]) -> bytes:
-    """Sixteen bytes that differ when judging again brought something new; the day judged alone is nothing new."""
-    told: list[object] = [household_version]
-    for one in findings:
-        told += [one.pack_hash, one.numbers_hash, one.verdict, one.fail, one.unknown, one.score, one.figures]
-    return hashlib.blake2b(repr(told).encode(), digest_size=16).digest()
-
-
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """研判: what was found of a household, from which version of its circumstances, for which day."""
@@ -73,17 +68,68 @@ class Judgement:
     run: UUID | None = None
 
 
+@lru_cache(maxsize=100_000)
 def codes_of(pack: Pack, mask: int) -> tuple[str, ...]:
     """Criteria of a mask, in the order of the pack."""
     return tuple(one.code for one in pack.criteria if mask & one.bit)
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """一批研判: findings a household, in the order asked, and the numbers used, by hash."""
+class Part:
+    """一组认定: what one pack found of those households of a batch for which one set of numbers holds."""
 
-    findings: list[tuple[Finding, ...]]
-    numbers: dict[str, Numbers]
+    pack: Pack
+    numbers: Numbers
+    places: Sequence[int]
+    outcome: Outcome
+
+    def marks(self) -> list[bytes]:
+        """For each household everything that would be news, as bytes."""
+        one = self.outcome
+        score = np.zeros_like(one.fail) if one.score is None else one.score
+        rows = np.vstack([one.verdict, one.fail, one.unknown, score, one.numbers, one.stated]).astype("<i8").T
+        raw, width = rows.tobytes(), rows.shape[1] * 8
+        start = (self.pack.hash + self.numbers.hash).encode()
+        return [start + raw[first : first + width] for first in range(0, len(raw), width)]
+
+
+class Judged:
+    """一批研判: what all packs found of a batch; findings are made only for those households that ask for them."""
+
+    def __init__(self, size: int, parts: Sequence[Sequence[Part]]) -> None:
+        self._size = size
+        self._parts = parts
+
+    @property
+    def numbers(self) -> dict[str, Numbers]:
+        """The numbers used, by hash."""
+        return {part.numbers.hash: part.numbers for parts in self._parts for part in parts}
+
+    def digests(self, household_versions: Sequence[int]) -> list[bytes]:
+        """Sixteen bytes a household that differ when judging again brought news; the day judged alone is none."""
+        marks = [[b""] * self._size for _ in self._parts]
+        for column, parts in zip(marks, self._parts, strict=True):
+            for part in parts:
+                for place, mark in zip(part.places, part.marks(), strict=True):
+                    column[place] = mark
+        told = zip(household_versions, *marks, strict=True)
+        return [
+            hashlib.blake2b(version.to_bytes(8, "little") + b"".join(found), digest_size=16).digest()
+            for version, *found in told
+        ]
+
+    def findings(self, places: Sequence[int] | None = None) -> list[tuple[Finding, ...]]:
+        """Findings of the households at these places (all, without), in this order, a finding a pack."""
+        wanted = range(self._size) if places is None else places
+        order = {place: order for order, place in enumerate(wanted)}
+        found: list[list[Finding]] = [[] for _ in wanted]
+        for parts in self._parts:
+            for part in parts:
+                chosen = [index for index, place in enumerate(part.places) if place in order]
+                made = findings(part.pack, part.numbers.hash, part.outcome.take(chosen))
+                for index, one in zip(chosen, made, strict=True):
+                    found[order[part.places[index]]].append(one)
+        return [tuple(one) for one in found]
 
 
 def judge(
@@ -91,19 +137,18 @@ def judge(
 ) -> Judged:
     """Judge a batch by all packs; each household by the numbers of its own division."""
     groups = [list(Table(pack, parameters, asof).groups(divisions).values()) for pack in packs]
-    used = {numbers.hash: numbers for group in groups for numbers, _ in group}
     if all(len(group) == 1 for group in groups):  # the usual case: one set of numbers for all, packs share their sums
-        asked = [(pack, group[0][0]) for pack, group in zip(packs, groups, strict=True)]
-        outcomes = evaluate_all([(pack, numbers.bound) for pack, numbers in asked], batch)
-        columns = [findings(pack, n.hash, one) for (pack, n), one in zip(asked, outcomes, strict=True)]
-        return Judged(list(zip(*columns, strict=True)), used)
-    found: list[list[Finding]] = [[] for _ in range(batch.size)]
-    for pack, group in zip(packs, groups, strict=True):
-        for numbers, places in group:
-            outcome = pack.evaluate(batch.take(places), numbers.bound)
-            for place, finding in zip(places, findings(pack, numbers.hash, outcome), strict=True):
-                found[place].append(finding)
-    return Judged([tuple(one) for one in found], used)
+        asked = [(pack, *group[0]) for pack, group in zip(packs, groups, strict=True)]
+        outcomes = evaluate_all([(pack, numbers.bound) for pack, numbers, _ in asked], batch)
+        parts = [[Part(*one, outcome)] for one, outcome in zip(asked, outcomes, strict=True)]
+        return Judged(batch.size, parts)
+    return Judged(
+        batch.size,
+        [
+            [Part(pack, numbers, places, pack.evaluate(batch.take(places), numbers.bound)) for numbers, places in group]
+            for pack, group in zip(packs, groups, strict=True)
+        ],
+    )
 
 
 def findings(pack: Pack, numbers_hash: str, outcome: Outcome) -> Iterable[Finding]:
@@ -140,9 +185,11 @@ def with_numbers(numbers: Numbers, asof: date) -> Numbers:
     return Numbers(Bound(asof, numbers.bound.numbers, numbers.bound.payout_components), numbers.rows)
 
 
-def judged(judgement: Judgement, packs: Sequence[Pack], previous: Mapping[str, str]) -> HouseholdJudged:
-    """户研判: the fact of a judgement: codes alone, no circumstance in clear. `previous` are the verdicts before."""
-    by_id = {pack.id: pack for pack in packs}
+def judged(judgement: Judgement, packs: Mapping[str, Pack], previous: Mapping[str, str]) -> HouseholdJudged:
+    """户研判: the fact of a judgement: codes alone, no circumstance in clear.
+
+    `packs` are those by which it was judged, by hash; `previous` are the verdicts before.
+    """
     return HouseholdJudged(
         household=judgement.household,
         version=judgement.version,
@@ -156,8 +203,8 @@ def judged(judgement: Judgement, packs: Sequence[Pack], previous: Mapping[str, s
                 pack_hash=one.pack_hash,
                 verdict=one.verdict,
                 previous=previous.get(one.pack),
-                failed=one.failed(by_id[one.pack]),
-                unknown=one.doubtful(by_id[one.pack]),
+                failed=one.failed(packs[one.pack_hash]),
+                unknown=one.doubtful(packs[one.pack_hash]),
                 score=one.score,
             )
             for one in judgement.findings

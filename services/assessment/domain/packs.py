@@ -166,6 +166,15 @@ class Outcome:
     numbers: np.ndarray[Any, np.dtype[np.int64]]
     stated: np.ndarray[Any, np.dtype[np.bool_]]
 
+    def take(self, places: Sequence[int]) -> Outcome:
+        """The households at these places."""
+        if len(places) == len(self.fail):
+            return self
+        chosen = np.asarray(places, np.int64)
+        score = None if self.score is None else self.score[chosen]
+        masks = (self.fail[chosen], self.unknown[chosen], self.verdict[chosen])
+        return Outcome(*masks, score, self.numbers[:, chosen], self.stated[:, chosen])
+
 
 class Pack:
     """规则包: a checked and compiled pack. Make one with `load`; equal content has equal `hash`."""

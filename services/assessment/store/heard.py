@@ -9,6 +9,7 @@ import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -246,6 +247,12 @@ SUBJECT = """select household, division, circumstance_version, packed_household,
     packed_statuses, packed_declarations, version, judgement, digest from subject"""
 
 
+@lru_cache(maxsize=100_000)
+def _division(code: int) -> DivisionCode:
+    """Villages are few, households many."""
+    return DivisionCode(code)
+
+
 def _subject(row: Any) -> Subject:
     packed = Packed(
         row["packed_household"],
@@ -256,7 +263,7 @@ def _subject(row: Any) -> Subject:
     )
     return Subject(
         row["household"],
-        DivisionCode(row["division"]),
+        _division(row["division"]),
         row["circumstance_version"],
         packed,
         row["version"],

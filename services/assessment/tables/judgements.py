@@ -99,7 +99,6 @@ finding = sa.Table(
     sa.Column("unknown", sa.BigInteger, nullable=False, comment="无法判断位"),
     sa.Column("score", sa.Integer, comment="分值"),
     sa.Column("figures", pg.ARRAY(sa.BigInteger), nullable=False, comment="理由所用数字"),
-    sa.Index("finding_division", "division"),
     comment="认定结果",
 )
 

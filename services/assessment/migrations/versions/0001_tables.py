@@ -111,7 +111,6 @@ def _finding() -> None:
         sa.PrimaryKeyConstraint("judgement", "pack"),
         comment="认定结果",
     )
-    op.create_index("finding_division", "finding", ["division"], unique=False)
 
 
 def _household() -> None:
