@@ -67,7 +67,7 @@ def api(settings: Settings) -> FastAPI:
         [*ROUTERS, job_router(read=READERS, cancel=RUNNERS)],
         title="脱贫·研判服务",
         description="研判、理由、参数、退出程序与公示",
-        migrations=MIGRATIONS / "versions",
+        migrations=MIGRATIONS,
     )
 
 

@@ -45,7 +45,7 @@ def api(settings: Settings) -> FastAPI:
         ROUTERS,
         title="脱贫·告示服务",
         description="村级公示页与告示清单",
-        migrations=Path(__file__).parent / "migrations" / "versions",
+        migrations=Path(__file__).parent / "migrations",
     )
 
 

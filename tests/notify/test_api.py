@@ -372,3 +372,15 @@ async def test_a_door_without_token_reads_the_board_alone(visit: Visit) -> None:
 async def test_misspelt_questions_are_refused(visit: Visit) -> None:
     assert (await visit.read(PAGE, language="zh")).status_code == 422
     assert (await visit.read("/notify/v1/public/notices/abc")).status_code == 422
+
+
+async def test_it_is_not_ready_on_another_schema(visit: Visit) -> None:
+    """The api looks whether the database is of the revision that it was written for."""
+    assert (await visit.read("/readyz")).status_code == 200
+    [kept] = await visit.office.rows("select version_num from alembic_version")
+    await visit.office.rows("update alembic_version set version_num = '0000'")
+    try:
+        answer = await visit.read("/readyz")
+    finally:
+        await visit.office.rows("update alembic_version set version_num = $1", kept["version_num"])
+    assert (answer.status_code, answer.json()["why"]) == (503, ["schema"])
