@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.registry import app as registry_app
 from services.registry.actions import intake
+from services.registry.actions.intake import Workbooks
 from services.registry.app import AppSettings
 from shared.clock import make_practice
 from shared.crypto import KeyRing, new_key_ring
@@ -76,12 +77,14 @@ class Ground:
     client: httpx.AsyncClient = field(init=False)
 
     @classmethod
-    def of(cls, database: Database, folder: Path, **more: Any) -> Ground:
+    def of(cls, database: Database, folder: Path, beside: Ground | None = None, **more: Any) -> Ground:
+        """`beside`: with the keys and tokens of another one, so that blind indexes are equal."""
         make_practice(folder, NOW)
-        ring = folder / "keys.json"
-        ring.touch(mode=0o600)
-        ring.write_text(json.dumps(new_key_ring()))
-        issuer = Issuer(folder)
+        issuer = Issuer(folder) if beside is None else beside.issuer
+        ring = folder / "keys.json" if beside is None else beside.settings.key_ring_file
+        if beside is None:
+            ring.touch(mode=0o600)
+            ring.write_text(json.dumps(new_key_ring()))
         given: dict[str, Any] = {
             "service": "registry",
             "home": folder,
@@ -173,7 +176,7 @@ class Ground:
         finally:
             files.close()
 
-    def runner(self, lease_seconds: float = 30.0) -> tuple[JobRunner, intake.Workbooks]:
+    def runner(self, lease_seconds: float = 30.0) -> tuple[JobRunner, Workbooks]:
         files = registry_app.workbooks(self.settings, self.engine, self.keys)
         jobs = Jobs()
         jobs.register(intake.KIND, files.run_chunk, roles=intake.SUBMITTERS, prepare=files.prepare, on_end=files.on_end)
@@ -226,10 +229,13 @@ NATURAL = {
     "doubt": "select h.number, d.check_id, d.field, d.batch_row from doubt d join household h on h.no = d.household_no"
     " where d.closed_at is null order by 1, 2, 3, 4",
     "refusal": 'select row, "column", code from intake_refusal order by 1, 2, 3',
-    "chunk": "select chunk, rows, rows_new, rows_changed, rows_unchanged, rows_refused, doubts from intake_chunk order by 1",
-    "said": "select type, count(*), count(distinct key) from outbox group by 1 order by 1",
-    "history": "select (select count(*) from household_history), (select count(*) from person_history)",
-    "staging": "select (select count(*) from staging_person), (select count(*) from staging_household)",
+    "chunk": "select chunk, rows, rows_new, rows_changed, rows_unchanged, rows_refused, doubts from intake_chunk"
+    " order by chunk",
+    "said": "select type, count(*) as facts, count(distinct key) as nouns from outbox group by 1 order by 1",
+    "history": "select (select count(*) from household_history) as households,"
+    " (select count(*) from person_history) as persons",
+    "staging": "select (select count(*) from staging_person) as persons,"
+    " (select count(*) from staging_household) as households",
     "answer": "select kind, count(*) from intake_file group by 1 order by 1",
 }
 

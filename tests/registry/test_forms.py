@@ -279,7 +279,8 @@ HOUSEHOLD_WORDINGS = {field.zh for field in FIELDS if field.repeats} | {"农户�
 
 def refused_codes(folder: Path, rows: list[Row], **more: Any) -> set[tuple[int, str, str]]:
     reading = read(write_csv(folder / "t.csv", rows), **more)
-    assert reading.persons.is_empty() or reading.rows_refused < reading.rows
+    assert reading.persons.is_empty(), "somebody of a refused household would be recorded"
+    assert reading.rows_refused == reading.rows
     return set(reading.refusals.select("row", "field", "code").iter_rows())
 
 
@@ -447,8 +448,9 @@ def test_the_sample_file_of_the_national_form() -> None:
 def test_a_hostile_file_ends_in_a_clear_refusal_within_bounds(
     make: Any, problem: type[Problem], tmp_path: Path
 ) -> None:
-    with pytest.raises(problem) as caught:
+    with pytest.raises(Problem) as caught:
         read_within_bounds(make(tmp_path))
+    assert caught.type is problem
     assert len(caught.value.detail_zh) > 5
     assert "{" not in caught.value.detail_zh + caught.value.detail_en + caught.value.hint
 

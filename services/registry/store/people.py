@@ -76,7 +76,7 @@ def _values(keys: KeyRing | None, number: HouseholdNumber, member: Person) -> di
     if keys is None:
         raise RuntimeError("a person is written by those alone who hold the keys")
     values: dict[str, Any] = {name: getattr(member, name) for name in PLAIN}
-    values["masked_name"] = mask_name(member.name)
+    values |= {"masked_name": mask_name(member.name), "source_values": None}
     values["identity_index"] = keys.blind_index(*identity_of(keys, number, member))
     for name, kind in SEALED_KINDS.items():
         text = getattr(member, name)
@@ -94,21 +94,16 @@ async def insert_person(
     written: Written,
 ) -> int:
     """A person of this household (inside key, division); answers his inside key."""
-    values = {
-        **_values(keys, number, member),
-        "id": member.id,
-        "pseudonym": member.pseudonym,
-        "household_no": home[0],
-        "division": home[1],
-        "observed_on": written.observed_on,
-        "version": 1,
-        "known_from": written.now,
-        "recorded_by": written.by,
-    }
-    return int(await tx.core.scalar(person.insert().returning(person.c.no), values) or 0)
+    values = _values(keys, number, member)
+    replaced = [values[name] for name in REPLACED]
+    given = (member.id, member.pseudonym, *home, written.observed_on, written.now, written.by, *replaced)
+    return int(await tx.driver.fetchval(INSERT, *given))
 
 
 REPLACED = ("identity_index", "id_provisional", *PERSON_FACTS, *PERSON_SEALED)
+INSERT = f"""insert into person (id, pseudonym, household_no, division, observed_on, version, known_from, recorded_by,
+  {", ".join(f'"{name}"' for name in REPLACED)})
+values ($1, $2, $3, $4, $5, 1, $6, $7, {", ".join(f"${at}" for at in range(8, 8 + len(REPLACED)))}) returning no"""
 HISTORY = f"insert into person_history ({NAMED}, known_to) select {NAMED}, $2 from up"
 UPDATE = f"""with up as (
   update person set ({", ".join(f'"{name}"' for name in REPLACED)})
@@ -132,7 +127,7 @@ async def update_person(
     written: Written,
 ) -> None:
     """What was seen of a person anew; the image before it goes into history. Source wordings stay with files."""
-    values = {**_values(keys, number, member), "source_values": None}
+    values = _values(keys, number, member)
     replaced = [values[name] for name in REPLACED]
     await tx.driver.execute(UPDATE, no, written.now, *home, written.observed_on, written.by, *replaced)
 
