@@ -98,7 +98,7 @@ class BookBody(Body):
     id: UUID | None = Field(None, description="客户端生成的编号；不填则由系统生成")
     division: DivisionField
     name: Annotated[str, Field(min_length=2, max_length=100)]
-    opened_on: date
+    opened_on: Annotated[date, Field(ge=date(1980, 1, 1))]
     chart: str | None = Field(None, max_length=50, description="不填则取当日施行的科目表")
     chart_exception: Annotated[str, Field(min_length=4, max_length=500)] | None = Field(
         None, description="使用当日未施行的科目表的理由，记录并打印"

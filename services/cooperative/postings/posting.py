@@ -20,7 +20,7 @@ def _yuan(text: str) -> str:
 
 Yuan = Annotated[
     str,
-    Field(pattern=r"^[0-9]{1,13}(\.[0-9]{1,2})?$", description="金额（元）, decimal text", examples=["631.20"]),
+    Field(pattern=r"^[0-9]{1,11}(\.[0-9]{1,2})?$", description="金额（元）, decimal text", examples=["631.20"]),
     AfterValidator(_yuan),
 ]
 
