@@ -13,6 +13,7 @@ from services.registry import inbox
 from services.registry.actions import divisions, households, intake
 from services.registry.actions.intake import Reading, Workbooks
 from services.registry.api import ROUTERS
+from services.registry.reports import soundness
 from services.registry.store import intake as store
 from services.registry.store.arrivals import Asked
 from services.registry.store.parameters import load_parameters
@@ -82,6 +83,11 @@ async def load(tx: Transaction) -> None:
     """Reference rows, after each migration: divisions and parameters. Running it again changes nothing."""
     await load_parameters(tx, read_parameters(MIGRATIONS / "data" / "parameters.csv"))
     await divisions.load_divisions(tx, MIGRATIONS / "data" / "divisions.csv", Clock().now())
+
+
+async def check(tx: Transaction) -> list[str]:
+    """What `tuopin verify` asks of the register itself."""
+    return await soundness.faults(tx)
 
 
 def workbooks(settings: AppSettings, engine: AsyncEngine, keys: KeyRing) -> Workbooks:

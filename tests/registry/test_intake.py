@@ -86,7 +86,11 @@ async def test_both_facts_of_each_household_leave_with_the_chunk(ground: Ground)
 
 async def test_what_the_database_says_is_what_domain_would_say(ground: Ground) -> None:
     """Two roads build the same facts: set-wise SQL for files, the domain for a single household."""
-    await ground.intake(file_of(*four()))
+    rows = four()
+    rows[0][1]["务工时间"] = "13"
+    rows[1][0]["住房面积"] = "86.5"
+    rows[2][0]["其他致贫原因"] = "缺技术,缺资金"
+    await ground.intake(file_of(*rows))
     said: dict[UUID, list[Any]] = {}
     for kind in (HouseholdRecorded, CircumstancesRecorded):
         for fact in await facts(ground, kind):
@@ -95,6 +99,25 @@ async def test_what_the_database_says_is_what_domain_would_say(ground: Ground) -
         for household_id, both in said.items():
             record = await load_household(tx, household_id)
             assert both == facts_of(record.household)
+
+
+async def test_extreme_cells_break_neither_a_chunk_nor_a_fact(ground: Ground) -> None:
+    """What can be stored is stored, what cannot goes back; a listener can read every fact that leaves."""
+    rows = [household(f"{VILLAGE.text}{serial:04d}", serial * 2) for serial in range(1, 9)]
+    rows[0][1]["务工时间"] = "2147483647"
+    rows[1][0]["住房面积"] = "9999999999.99"
+    rows[2][0]["务工收入"] = "99999999999999"
+    rows[3][0]["家庭人口数"] = "2147483647"
+    rows[4][1]["姓名"] = "王" * 200
+    rows[5][1]["姓名"] = "𠮷王·阿卜杜拉\u0001"
+    rows[6][0]["村民小组"] = '二组,"引号"\n换行'
+    rows[7][1]["务工月收入"] = "99999999999999999999"
+    found = await ground.intake(file_of(*rows))
+    assert found["job"]["state"] == "done", found
+    assert found["rows"] == 24 == found["rows_new"] + found["rows_refused"]
+    assert found["rows_new"] > 0
+    said = await facts(ground, CircumstancesRecorded)
+    assert len(said) == found["rows_new"] // 3
 
 
 async def test_the_same_file_twice_changes_nothing(ground: Ground) -> None:

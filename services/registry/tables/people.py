@@ -33,7 +33,7 @@ def facts() -> list[sa.Column[Any]]:
         sa.Column("serious_illness_cover", sa.Text, comment="大病保险"),
         sa.Column("pension_cover", sa.Text, comment="养老保险"),
         sa.Column("workplace", sa.Text, comment="务工所在地"),
-        sa.Column("work_months", sa.SmallInteger, comment="务工月数"),
+        sa.Column("work_months", sa.Integer, comment="务工月数"),
         sa.Column("work_monthly_pay_fen", sa.BigInteger, comment="月工资（分）"),
         sa.Column("job_lost_on", sa.Date, comment="失业日期"),
         sa.Column("phone_index", pg.BYTEA, comment="联系电话盲索引"),

@@ -14,7 +14,7 @@ plumbing = plumbing_tables(metadata)
 
 MOMENT = sa.DateTime(timezone=True)
 STILL = sa.text("'infinity'")
-AREA = sa.Numeric(10, 2)
+AREA = sa.Numeric(12, 2)
 
 
 def number() -> sa.Column[Any]:

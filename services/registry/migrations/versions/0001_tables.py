@@ -145,17 +145,17 @@ def _household() -> None:
         sa.Column("main_cause", sa.Text(), nullable=True, comment="主要致贫原因"),
         sa.Column("other_causes", pg.ARRAY(sa.Text()), nullable=False, comment="其他致贫原因"),
         sa.Column("housing_level", sa.Text(), nullable=True, comment="住房安全等级"),
-        sa.Column("housing_area_m2", sa.Numeric(precision=10, scale=2), nullable=True, comment="住房面积（平方米）"),
+        sa.Column("housing_area_m2", sa.Numeric(precision=12, scale=2), nullable=True, comment="住房面积（平方米）"),
         sa.Column("water_safe", sa.Text(), nullable=True, comment="是否解决安全饮用水"),
         sa.Column("road", sa.Text(), nullable=True, comment="入户路类型"),
         sa.Column("electricity", sa.Text(), nullable=True, comment="是否通生活用电"),
-        sa.Column("arable_mu", sa.Numeric(precision=10, scale=2), nullable=True, comment="耕地面积（亩）"),
-        sa.Column("irrigated_mu", sa.Numeric(precision=10, scale=2), nullable=True, comment="有效灌溉面积（亩）"),
-        sa.Column("forest_mu", sa.Numeric(precision=10, scale=2), nullable=True, comment="林地面积（亩）"),
-        sa.Column("returned_forest_mu", sa.Numeric(precision=10, scale=2), nullable=True, comment="退耕还林面积（亩）"),
-        sa.Column("orchard_mu", sa.Numeric(precision=10, scale=2), nullable=True, comment="林果面积（亩）"),
-        sa.Column("pasture_mu", sa.Numeric(precision=10, scale=2), nullable=True, comment="牧草地面积（亩）"),
-        sa.Column("water_mu", sa.Numeric(precision=10, scale=2), nullable=True, comment="水面面积（亩）"),
+        sa.Column("arable_mu", sa.Numeric(precision=12, scale=2), nullable=True, comment="耕地面积（亩）"),
+        sa.Column("irrigated_mu", sa.Numeric(precision=12, scale=2), nullable=True, comment="有效灌溉面积（亩）"),
+        sa.Column("forest_mu", sa.Numeric(precision=12, scale=2), nullable=True, comment="林地面积（亩）"),
+        sa.Column("returned_forest_mu", sa.Numeric(precision=12, scale=2), nullable=True, comment="退耕还林面积（亩）"),
+        sa.Column("orchard_mu", sa.Numeric(precision=12, scale=2), nullable=True, comment="林果面积（亩）"),
+        sa.Column("pasture_mu", sa.Numeric(precision=12, scale=2), nullable=True, comment="牧草地面积（亩）"),
+        sa.Column("water_mu", sa.Numeric(precision=12, scale=2), nullable=True, comment="水面面积（亩）"),
         sa.Column("food_assured", sa.Text(), nullable=True, comment="不愁吃"),
         sa.Column("clothing_assured", sa.Text(), nullable=True, comment="不愁穿"),
         sa.Column("self_paid_medical_fen", sa.BigInteger(), nullable=True, comment="合规自付医疗支出（分）"),
@@ -204,7 +204,7 @@ def _household_history() -> None:
         sa.Column("housing_level", sa.Text(), autoincrement=False, nullable=True, comment="住房安全等级"),
         sa.Column(
             "housing_area_m2",
-            sa.Numeric(precision=10, scale=2),
+            sa.Numeric(precision=12, scale=2),
             autoincrement=False,
             nullable=True,
             comment="住房面积（平方米）",
@@ -213,41 +213,41 @@ def _household_history() -> None:
         sa.Column("road", sa.Text(), autoincrement=False, nullable=True, comment="入户路类型"),
         sa.Column("electricity", sa.Text(), autoincrement=False, nullable=True, comment="是否通生活用电"),
         sa.Column(
-            "arable_mu", sa.Numeric(precision=10, scale=2), autoincrement=False, nullable=True, comment="耕地面积（亩）"
+            "arable_mu", sa.Numeric(precision=12, scale=2), autoincrement=False, nullable=True, comment="耕地面积（亩）"
         ),
         sa.Column(
             "irrigated_mu",
-            sa.Numeric(precision=10, scale=2),
+            sa.Numeric(precision=12, scale=2),
             autoincrement=False,
             nullable=True,
             comment="有效灌溉面积（亩）",
         ),
         sa.Column(
-            "forest_mu", sa.Numeric(precision=10, scale=2), autoincrement=False, nullable=True, comment="林地面积（亩）"
+            "forest_mu", sa.Numeric(precision=12, scale=2), autoincrement=False, nullable=True, comment="林地面积（亩）"
         ),
         sa.Column(
             "returned_forest_mu",
-            sa.Numeric(precision=10, scale=2),
+            sa.Numeric(precision=12, scale=2),
             autoincrement=False,
             nullable=True,
             comment="退耕还林面积（亩）",
         ),
         sa.Column(
             "orchard_mu",
-            sa.Numeric(precision=10, scale=2),
+            sa.Numeric(precision=12, scale=2),
             autoincrement=False,
             nullable=True,
             comment="林果面积（亩）",
         ),
         sa.Column(
             "pasture_mu",
-            sa.Numeric(precision=10, scale=2),
+            sa.Numeric(precision=12, scale=2),
             autoincrement=False,
             nullable=True,
             comment="牧草地面积（亩）",
         ),
         sa.Column(
-            "water_mu", sa.Numeric(precision=10, scale=2), autoincrement=False, nullable=True, comment="水面面积（亩）"
+            "water_mu", sa.Numeric(precision=12, scale=2), autoincrement=False, nullable=True, comment="水面面积（亩）"
         ),
         sa.Column("food_assured", sa.Text(), autoincrement=False, nullable=True, comment="不愁吃"),
         sa.Column("clothing_assured", sa.Text(), autoincrement=False, nullable=True, comment="不愁穿"),
@@ -551,7 +551,7 @@ def _person() -> None:
         sa.Column("serious_illness_cover", sa.Text(), nullable=True, comment="大病保险"),
         sa.Column("pension_cover", sa.Text(), nullable=True, comment="养老保险"),
         sa.Column("workplace", sa.Text(), nullable=True, comment="务工所在地"),
-        sa.Column("work_months", sa.SmallInteger(), nullable=True, comment="务工月数"),
+        sa.Column("work_months", sa.Integer(), nullable=True, comment="务工月数"),
         sa.Column("work_monthly_pay_fen", sa.BigInteger(), nullable=True, comment="月工资（分）"),
         sa.Column("job_lost_on", sa.Date(), nullable=True, comment="失业日期"),
         sa.Column("phone_index", pg.BYTEA(), nullable=True, comment="联系电话盲索引"),
@@ -609,7 +609,7 @@ def _person_history() -> None:
         sa.Column("serious_illness_cover", sa.Text(), autoincrement=False, nullable=True, comment="大病保险"),
         sa.Column("pension_cover", sa.Text(), autoincrement=False, nullable=True, comment="养老保险"),
         sa.Column("workplace", sa.Text(), autoincrement=False, nullable=True, comment="务工所在地"),
-        sa.Column("work_months", sa.SmallInteger(), autoincrement=False, nullable=True, comment="务工月数"),
+        sa.Column("work_months", sa.Integer(), autoincrement=False, nullable=True, comment="务工月数"),
         sa.Column("work_monthly_pay_fen", sa.BigInteger(), autoincrement=False, nullable=True, comment="月工资（分）"),
         sa.Column("job_lost_on", sa.Date(), autoincrement=False, nullable=True, comment="失业日期"),
         sa.Column("phone_index", pg.BYTEA(), autoincrement=False, nullable=True, comment="联系电话盲索引"),
@@ -669,7 +669,7 @@ def _staging_household() -> None:
         sa.Column("housing_level", sa.Text(), autoincrement=False, nullable=True, comment="住房安全等级"),
         sa.Column(
             "housing_area_m2",
-            sa.Numeric(precision=10, scale=2),
+            sa.Numeric(precision=12, scale=2),
             autoincrement=False,
             nullable=True,
             comment="住房面积（平方米）",
@@ -678,41 +678,41 @@ def _staging_household() -> None:
         sa.Column("road", sa.Text(), autoincrement=False, nullable=True, comment="入户路类型"),
         sa.Column("electricity", sa.Text(), autoincrement=False, nullable=True, comment="是否通生活用电"),
         sa.Column(
-            "arable_mu", sa.Numeric(precision=10, scale=2), autoincrement=False, nullable=True, comment="耕地面积（亩）"
+            "arable_mu", sa.Numeric(precision=12, scale=2), autoincrement=False, nullable=True, comment="耕地面积（亩）"
         ),
         sa.Column(
             "irrigated_mu",
-            sa.Numeric(precision=10, scale=2),
+            sa.Numeric(precision=12, scale=2),
             autoincrement=False,
             nullable=True,
             comment="有效灌溉面积（亩）",
         ),
         sa.Column(
-            "forest_mu", sa.Numeric(precision=10, scale=2), autoincrement=False, nullable=True, comment="林地面积（亩）"
+            "forest_mu", sa.Numeric(precision=12, scale=2), autoincrement=False, nullable=True, comment="林地面积（亩）"
         ),
         sa.Column(
             "returned_forest_mu",
-            sa.Numeric(precision=10, scale=2),
+            sa.Numeric(precision=12, scale=2),
             autoincrement=False,
             nullable=True,
             comment="退耕还林面积（亩）",
         ),
         sa.Column(
             "orchard_mu",
-            sa.Numeric(precision=10, scale=2),
+            sa.Numeric(precision=12, scale=2),
             autoincrement=False,
             nullable=True,
             comment="林果面积（亩）",
         ),
         sa.Column(
             "pasture_mu",
-            sa.Numeric(precision=10, scale=2),
+            sa.Numeric(precision=12, scale=2),
             autoincrement=False,
             nullable=True,
             comment="牧草地面积（亩）",
         ),
         sa.Column(
-            "water_mu", sa.Numeric(precision=10, scale=2), autoincrement=False, nullable=True, comment="水面面积（亩）"
+            "water_mu", sa.Numeric(precision=12, scale=2), autoincrement=False, nullable=True, comment="水面面积（亩）"
         ),
         sa.Column("food_assured", sa.Text(), autoincrement=False, nullable=True, comment="不愁吃"),
         sa.Column("clothing_assured", sa.Text(), autoincrement=False, nullable=True, comment="不愁穿"),
@@ -824,7 +824,7 @@ def _staging_person() -> None:
         sa.Column("serious_illness_cover", sa.Text(), autoincrement=False, nullable=True, comment="大病保险"),
         sa.Column("pension_cover", sa.Text(), autoincrement=False, nullable=True, comment="养老保险"),
         sa.Column("workplace", sa.Text(), autoincrement=False, nullable=True, comment="务工所在地"),
-        sa.Column("work_months", sa.SmallInteger(), autoincrement=False, nullable=True, comment="务工月数"),
+        sa.Column("work_months", sa.Integer(), autoincrement=False, nullable=True, comment="务工月数"),
         sa.Column("work_monthly_pay_fen", sa.BigInteger(), autoincrement=False, nullable=True, comment="月工资（分）"),
         sa.Column("job_lost_on", sa.Date(), autoincrement=False, nullable=True, comment="失业日期"),
         sa.Column("phone_index", pg.BYTEA(), autoincrement=False, nullable=True, comment="联系电话盲索引"),
