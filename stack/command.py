@@ -131,7 +131,10 @@ def _print_status(found: Any) -> None:
 
 
 def _program_table(found: Any) -> Table:
-    table = Table("program", "state", "pid", "ports", "MB", "restarts", "for", "last exit", box=None)
+    table = Table(box=None)
+    for heading in ("program", "state", "pid", "ports", "MB", "restarts", "for"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("last exit")
     for name, row in found.programs.items():
         ports = " ".join(map(str, row["ports"]))
         cells = (
@@ -294,6 +297,20 @@ def sample(
             county, households, out, seed=seed, tell=lambda done: progress.update(task, completed=done)
         )
     tell(f"{out}: {json.dumps(counts)}")
+
+
+@app.command()
+def demo(
+    county: Annotated[str, typer.Option(help="the six digits of a county")] = "623023",
+    households: Annotated[int, typer.Option(min=400, max=200_000, help="20000 is the demonstration")] = 20_000,
+    folder: Annotated[Path | None, typer.Option(help="where its papers go; its home is in it")] = None,
+    answers: Annotated[Path | None, typer.Option(help="compare with another answer file than the sample's")] = None,
+) -> None:
+    """Lead a county once round the loop on a practice stack; exit code 1 if any figure is not as it must be."""
+    from stack.demo.run import demonstrate
+    from stack.practice import DEMO_HOME
+
+    raise typer.Exit(demonstrate(folder or DEMO_HOME.parent, county, households, console, answers=answers))
 
 
 @app.command()
