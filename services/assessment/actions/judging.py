@@ -83,9 +83,8 @@ async def _judge(
     findings = found.findings(news)
     used = {part.numbers_hash for parts in findings for part in parts}
     await reference.keep_numbers(tx, {one: found.numbers[one].as_json() for one in used}, kept_for)
-    before = await store.latest_verdicts(tx, [one.judgement for one in told if one.judgement is not None])
     made = [
-        (_judgement(one, parts, asof, run), before.get(one.judgement, {}) if one.judgement else {}, marks[number])
+        (_judgement(one, parts, asof, run), one.verdicts, marks[number])
         for one, parts, number in zip(told, findings, news, strict=True)
     ]
     await store.save_judgements(tx, made, at)

@@ -153,15 +153,15 @@ def judge(
 
 def findings(pack: Pack, numbers_hash: str, outcome: Outcome) -> Iterable[Finding]:
     """A batch's outcome → a finding a household."""
-    stated = outcome.stated.T
+    stated: Any = outcome.stated.T.tolist()
     figures: list[list[Any]] = outcome.numbers.T.tolist()
-    complete: Any = stated.all(axis=1).tolist()
+    complete: Any = outcome.stated.all(axis=0).tolist()
     scores = [None] * len(figures) if outcome.score is None else outcome.score.tolist()
     masks = zip(outcome.verdict.tolist(), outcome.fail.tolist(), outcome.unknown.tolist(), scores, strict=True)
     for place, (verdict, fail, unknown, score) in enumerate(masks):
         told = figures[place]
         if not complete[place]:
-            told = [number if known else None for number, known in zip(told, stated[place].tolist(), strict=True)]
+            told = [number if known else None for number, known in zip(told, stated[place], strict=True)]
         said = pack.verdicts[verdict]
         yield Finding(
             pack.id,

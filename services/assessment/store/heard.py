@@ -6,7 +6,7 @@ Set-wise throughout: a batch of five hundred facts is a handful of statements. T
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -175,9 +175,9 @@ async def lock_subjects(tx: Transaction, households: Collection[UUID]) -> dict[U
 
 SAVE_SUBJECTS = """
 insert into subject as held (household, division, circumstance_version, layout, packed_household, packed_members,
-    packed_income, packed_statuses, packed_declarations, version)
+    packed_income, packed_statuses, packed_declarations, version, verdicts)
 select household, division, version, $9, packed_household, packed_members, packed_income, packed_statuses,
-       packed_declarations, 0
+       packed_declarations, 0, '{}'
   from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bytea[], $8::bytea[])
     as told(household, division, version, packed_household, packed_members, packed_income, packed_statuses,
             packed_declarations)
@@ -241,10 +241,12 @@ class Subject:
     version: int
     judgement: UUID | None
     digest: bytes | None
+    verdicts: Mapping[str, str]
+    """By pack, of the latest judgement."""
 
 
 SUBJECT = """select household, division, circumstance_version, packed_household, packed_members, packed_income,
-    packed_statuses, packed_declarations, version, judgement, digest from subject"""
+    packed_statuses, packed_declarations, version, judgement, digest, verdicts from subject"""
 
 
 @lru_cache(maxsize=100_000)
@@ -269,6 +271,7 @@ def _subject(row: Any) -> Subject:
         row["version"],
         row["judgement"],
         row["digest"],
+        dict(told.split("=") for told in row["verdicts"]),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -27,15 +27,17 @@ select judgement, pack, division, pack_hash, numbers_hash, verdict, previous, fa
     as made(judgement, pack, division, pack_hash, numbers_hash, verdict, previous, fail, unknown, score, figures)
 """
 POINT = """
-update subject set version = made.version, judgement = made.judgement, digest = made.digest
-  from unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::bytea[]) as made(household, version, judgement, digest)
+update subject set version = made.version, judgement = made.judgement, digest = made.digest,
+    verdicts = string_to_array(made.verdicts, ',')
+  from unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::bytea[], $5::text[])
+    as made(household, version, judgement, digest, verdicts)
  where subject.household = made.household
 """
 
 
 async def save_judgements(
     tx: Transaction,
-    made: Sequence[tuple[Judgement, dict[str, str], bytes]],
+    made: Sequence[tuple[Judgement, Mapping[str, str], bytes]],
     at: datetime,
 ) -> None:
     """Add judgements with the verdicts before them and their digests; each subject points to its newest."""
@@ -48,7 +50,10 @@ async def save_judgements(
     await tx.driver.execute(ADD_JUDGEMENTS, *_columns(rows), at, made[0][0].run)
     found = [_finding(one, part, previous) for one, previous, _ in made for part in one.findings]
     await tx.driver.execute(ADD_FINDINGS, *_columns(found))
-    points = [(one.household, one.version, one.id, digest) for one, _, digest in made]
+    points = [
+        (one.household, one.version, one.id, digest, ",".join(f"{part.pack}={part.verdict}" for part in one.findings))
+        for one, _, digest in made
+    ]
     await tx.driver.execute(POINT, *_columns(points))
 
 
@@ -56,7 +61,7 @@ def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-def _finding(judgement: Judgement, one: Finding, previous: dict[str, str]) -> tuple[Any, ...]:
+def _finding(judgement: Judgement, one: Finding, previous: Mapping[str, str]) -> tuple[Any, ...]:
     figures = "{" + ",".join("null" if number is None else str(number) for number in one.figures) + "}"
     return (
         judgement.id,
@@ -71,17 +76,6 @@ def _finding(judgement: Judgement, one: Finding, previous: dict[str, str]) -> tu
         one.score,
         figures,
     )
-
-
-async def latest_verdicts(tx: Transaction, judgements: Collection[UUID]) -> dict[UUID, dict[str, str]]:
-    """Verdict by pack of judgements, by their ids."""
-    rows = await tx.driver.fetch(
-        "select judgement, pack, verdict from finding where judgement = any($1::uuid[])", list(judgements)
-    )
-    found: dict[UUID, dict[str, str]] = {}
-    for row in rows:
-        found.setdefault(row["judgement"], {})[row["pack"]] = row["verdict"]
-    return found
 
 
 JUDGEMENT = "select id, household, version, household_version, division, judged_on, run from judgement"

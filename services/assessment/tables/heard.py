@@ -72,8 +72,8 @@ subject = sa.Table(
     sa.Column("version", sa.BigInteger, nullable=False, comment="研判版本，逐次加一"),
     sa.Column("judgement", pg.UUID, comment="最近一次研判"),
     sa.Column("digest", pg.BYTEA, comment="最近一次研判结果的指纹"),
+    sa.Column("verdicts", pg.ARRAY(sa.Text), nullable=False, comment="最近一次研判的结论（规则包=结论）"),
     sa.Index("subject_division", "division", "household"),
-    sa.Index("subject_judgement", "judgement"),
     comment="研判对象",
     postgresql_with={"fillfactor": 80},
 )

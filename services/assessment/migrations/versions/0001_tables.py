@@ -253,9 +253,9 @@ def _subject() -> None:
         sa.Column("version", sa.BigInteger(), nullable=False, comment="研判版本，逐次加一"),
         sa.Column("judgement", sa.UUID(), nullable=True, comment="最近一次研判"),
         sa.Column("digest", pg.BYTEA(), nullable=True, comment="最近一次研判结果的指纹"),
+        sa.Column("verdicts", pg.ARRAY(sa.Text()), nullable=False, comment="最近一次研判的结论（规则包=结论）"),
         sa.PrimaryKeyConstraint("household"),
         comment="研判对象",
         postgresql_with={"fillfactor": 80},
     )
     op.create_index("subject_division", "subject", ["division", "household"], unique=False)
-    op.create_index("subject_judgement", "subject", ["judgement"], unique=False)
