@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[2]
 async def test_a_publicity_becomes_one_notice_and_hangs(office: PostOffice) -> None:
     fact = await office.hang()
     assert await office.state_of(fact.publicity) == "posted"
+    assert [type(one) for one in await office.said()] == [NoticePosted]
     [said] = await office.said()
     assert isinstance(said, NoticePosted)
     assert (said.publicity, said.posted_at) == (fact.publicity, POSTED)
