@@ -1,0 +1,95 @@
+"""Guards of reading a file and of what may become of a household."""
+
+from __future__ import annotations
+
+from tests.prove.breaks import Break
+
+FORMS = "tests/registry/test_forms.py::"
+DOMAIN = "tests/registry/test_domain.py::"
+
+BREAKS = [
+    Break(
+        "forms: a refused member goes alone",
+        "services/registry/forms/reading.py",
+        'return frame.join(refused.select("household").unique(), on="household", how="anti", maintain_order="left")',
+        'return frame.join(refused.select("row").unique(), on="row", how="anti", maintain_order="left")',
+        FORMS + "test_what_cannot_be_recorded_truthfully_sends_the_household_back",
+    ),
+    Break(
+        "forms: a bad cell becomes a blank",
+        "services/registry/forms/cells.py",
+        "return text.is_not_null() & values.is_null()",
+        "return text.is_null() & values.is_not_null()",
+        FORMS + "test_no_date_is_guessed",
+    ),
+    Break(
+        "forms: the next village is let in",
+        "services/registry/forms/reading.py",
+        "outside = numbered.filter((village % 1000 != 0) & ~inside)",
+        "outside = numbered.filter((village % 1000 == 0) & ~inside)",
+        FORMS + "test_a_village_clerks_file_that_names_the_next_village_is_refused_row_by_row",
+    ),
+    Break(
+        "forms: sizes inside an archive not looked at",
+        "services/registry/forms/archive.py",
+        "if entry.file_size > _RATIO_FLOOR and ratio > limits.packed_ratio:",
+        "if entry.file_size < 0 and ratio > limits.packed_ratio:",
+        FORMS + "test_a_hostile_file_ends_in_a_clear_refusal_within_bounds",
+    ),
+    Break(
+        "forms: numbers eaten by a format are kept",
+        "services/registry/forms/archive.py",
+        "        if float(found[1]) <= _EXACT:",
+        "        if float(found[1]) >= 0:",
+        FORMS + "test_a_hostile_cell_ends_in_a_marked_row",
+    ),
+    Break(
+        "answer book: formulas come back live",
+        "services/registry/forms/answer.py",
+        "page.write_string(line, column, text[:32_000], style)",
+        "page.write_formula(line, column, text[:32_000], style)",
+        FORMS + "test_the_answer_has_the_reason_beside_the_cell_and_nothing_live",
+    ),
+    Break(
+        "check I3: checksum off",
+        "services/registry/domain/numbers.py",
+        "held[held] = checks[sums % 11] == digits[:, 17]",
+        "held[held] = checks[sums % 11] != 0",
+        "tests/registry/test_checks.py::test_a_check_finds_exactly_what_its_case_says",
+    ),
+    Break(
+        "domain: two heads",
+        "services/registry/domain/decisions.py",
+        "    if heads != 1:",
+        "    if heads < 1:",
+        DOMAIN + "test_a_household_without_exactly_one_head_is_refused",
+    ),
+    Break(
+        "domain: a payout counts twice",
+        "services/registry/domain/decisions.py",
+        'if any(row.source == "payout" and row.reference == reference for row in household.income):',
+        'if any(row.source == "declared" and row.reference == reference for row in household.income):',
+        DOMAIN + "test_a_payout_becomes_one_income_row_once",
+    ),
+    Break(
+        "domain: a decision counts twice",
+        "services/registry/domain/decisions.py",
+        "    if decision.id in household.decisions:",
+        "    if decision.id in household.decisions[1:]:",
+        DOMAIN + "test_a_refused_exit_changes_no_status_but_is_heard_back",
+    ),
+    Break(
+        "domain: a form undoes a decision",
+        "services/registry/domain/decisions.py",
+        "decided = {span.kind for span in before if span.decided}",
+        "decided = {span.kind for span in before[:0] if span.decided}",
+        DOMAIN + "test_a_form_cannot_undo_a_decision",
+    ),
+    Break(
+        "facts: the head's name unmasked",
+        "services/registry/domain/facts.py",
+        '"masked_head": mask_name(household.heads[0].person.name) if household.heads else "",',
+        '"masked_head": household.heads[0].person.name if household.heads else mask_name(""),',
+        DOMAIN + "test_no_fact_carries_what_identifies",
+    ),
+]
