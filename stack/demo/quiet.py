@@ -7,6 +7,7 @@ said while a fact is between two services: it is said only if two looks in a row
 from __future__ import annotations
 
 import asyncio
+import importlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -27,7 +28,7 @@ select (select count(*) from outbox)::int as unsent,
        (select count(*) from parked_fact)::int as parked,
        (select count(*) from outbox_dead)::int as dead,
        (select count(*) from due where due_at <= $1)::int as overdue,
-       (select count(*) from job where state in ('waiting', 'running'))::int as jobs
+       (select count(*) from job where state in ('queued', 'running'))::int as jobs
 """
 POSITIONS = "select topic, partition, max(next_position) as next from heard_position group by topic, partition"
 LONGEST_SECONDS = 900
@@ -117,5 +118,6 @@ class Watch:
 
 
 def _heard_by(service: str, places: list[TopicPartition]) -> list[TopicPartition]:
-    heard = {topic.name for topic in TOPICS if service in topic.heard_by}
+    """Topics that it subscribes to: those of its inbox, not all that the catalogue promises it for later."""
+    heard = {fact.TOPIC for fact in importlib.import_module(f"services.{service}.inbox").HEARS}
     return [place for place in places if place.topic in heard]

@@ -14,9 +14,10 @@ from rich.table import Table
 from stack.demo.comparison import Comparison, digest
 from stack.demo.quiet import Watch
 from stack.demo.report import Report
-from stack.demo.stage import practice_stack
+from stack.demo.stage import morning
 from stack.demo.story import FIRST_DAY, SCENES, Cast, Story, scene
 from stack.home import Home
+from stack.practice import practice_stack
 from stack.sample import write_sample
 
 FIGURES = (
@@ -40,7 +41,9 @@ def demonstrate(folder: Path, county: str, households: int, console: Console, *,
     write_sample(county=county, households=households, folder=folder)
     answer_file = answers or folder / "answers.json"
     console.print(f"answer file, SHA-256 {digest(answer_file)}  (made before anything is uploaded)")
-    with practice_stack(folder / "home", FIRST_DAY, lambda text: console.print(f"  {text}", highlight=False)) as home:
+    with practice_stack(
+        morning(FIRST_DAY), lambda text: console.print(f"  {text}", highlight=False), folder / "home"
+    ) as home:
         story = asyncio.run(_tell(home, folder, Comparison.against(answer_file), console))
     return _end(story, folder, console, time.monotonic() - began)
 

@@ -109,7 +109,7 @@ class Story:
 
     async def job(self, caller: Caller, service: str, job: dict[str, Any]) -> dict[str, Any]:
         """Wait for a job's end, showing how far it is."""
-        while job["state"] in ("waiting", "running"):
+        while job["state"] in ("queued", "running"):
             await asyncio.sleep(0.2)
             job = await asyncio.to_thread(caller.get, f"/{service}/v1/jobs/{job['id']}")
             self.progress(
@@ -142,7 +142,7 @@ async def take_in(story: Story) -> Figures:
     kept = await _intake(story, dry_run=False)
     await story.quiet()
     again = await _intake(story, dry_run=False)
-    book = await asyncio.to_thread(clerk.raw, f"/registry/v1/intakes/{kept['id']}/answer-book")
+    book = await asyncio.to_thread(clerk.raw, f"/registry/v1/intakes/{kept['id']}/answer")
     (story.folder / "answer-book.xlsx").write_bytes(book)
     compare = story.comparison.figure
     compare("rows", kept["rows"])
@@ -156,16 +156,16 @@ async def take_in(story: Story) -> Figures:
     compare("rows changed by the same file again", again["new"] + again["changed"], 0)
     story.known["rows_refused"] = kept["refused"]
     story.happened(FIRST_DAY, f"名册导入 register taken in: {kept['rows']} rows, {kept['refused']} refused")
-    return {name: kept[name] for name in ("rows", "new", "changed", "unchanged", "refused", "doubtful")}
+    return {name: kept[name] for name in ("rows", "new", "changed", "unchanged", "refused", "doubts")}
 
 
 async def _intake(story: Story, *, dry_run: bool) -> dict[str, Any]:
     first, last = story.comparison.expected["income_year"]
     query = {
         "filename": "register.xlsx",
-        "mode": "dry_run" if dry_run else "apply",
-        "income_year_from": first,
-        "income_year_to": last,
+        "dry_run": dry_run,
+        "year_from": first,
+        "year_to": last,
         "observed_on": FIRST_DAY.isoformat(),
     }
     content = (story.folder / "register.xlsx").read_bytes()
@@ -174,8 +174,9 @@ async def _intake(story: Story, *, dry_run: bool) -> dict[str, Any]:
         lambda: clerk.post("/registry/v1/intakes", params=query, content=content, headers={"content-type": WORKBOOK})
     )
     await story.job(clerk, "registry", asked)
-    counts: dict[str, Any] = await asyncio.to_thread(clerk.get, f"/registry/v1/intakes/{asked['id']}")
-    return counts
+    intake = await asyncio.to_thread(clerk.get, f"/registry/v1/intakes/{asked['id']}")
+    counts = {name: intake[f"rows_{name}"] for name in ("new", "changed", "unchanged", "refused")}
+    return {"id": asked["id"], "rows": intake["rows"], **counts, "doubts": intake["doubts"]}
 
 
 # ── 2. everybody is judged ────────────────────────────────────────────────────────────────────────────────────────────
@@ -188,9 +189,10 @@ async def judge_all(story: Story) -> Figures:
     counts = await asyncio.to_thread(story.cast.auditor.get, "/registry/v1/reports/households", division=story.county)
     story.comparison.figure("households_stored", counts["households"])
     story.comparison.figure("persons_stored", counts["persons"])
-    doubts = await asyncio.to_thread(story.cast.auditor.get, "/registry/v1/doubts/counts", division=story.county)
-    by_check = {one["check"]: one["open"] for one in doubts["counts"]}
-    story.comparison.every("doubts", by_check, expected["doubts"])
+    auditor = story.cast.auditor
+    doubts = await asyncio.to_thread(lambda: list(auditor.every("/registry/v1/doubts", division=story.county)))
+    by_check = Counter(one["check_id"] for one in doubts)
+    story.comparison.every("doubts", dict(by_check), expected["doubts"])
     story.known["doubts"] = sum(by_check.values())
     verdicts = await read_verdicts(story)
     story.comparison.figure("judged", len(verdicts), expected["households_stored"])
