@@ -113,7 +113,10 @@ class ProposalOut(Out):
 
 
 @router.post(
-    "/parameters", roles=(Role.REVIEWER,), status=201, problems=(ParameterWrong, NumberBeyondPack, actions.ParameterPast, ScopeRefused)
+    "/parameters",
+    roles=(Role.REVIEWER,),
+    status=201,
+    problems=(ParameterWrong, NumberBeyondPack, actions.ParameterPast, ScopeRefused),
 )
 async def propose_parameter(body: Proposal, tx: Tx, officer: Officer, now: Now) -> ProposalOut:
     """提出参数: the first of two persons; it is not in force yet."""
