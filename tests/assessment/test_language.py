@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
+import textwrap
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from services.assessment.domain import evaluator as ev
 from services.assessment.domain.catalogue import (
@@ -343,3 +347,17 @@ def test_the_packed_form_has_a_fingerprint_and_every_code_has_its_words() -> Non
             assert column.en
             if column.kind is Kind.CODE and column.name in shown | {"kind", "component"}:
                 assert [code for code in column.codes if label(column.name, code)[0] == code] == []
+
+
+def test_the_recipe_of_a_rule_works_as_written() -> None:
+    recipe = (Path(__file__).parents[2] / "docs" / "recipes" / "a-rule.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"```yaml\n(.*?)```", recipe, re.DOTALL)
+    [criterion] = yaml.safe_load(textwrap.dedent(block))
+    content = pack("exit").content
+    rules = load({**content, "criteria": [*content["criteria"], criterion]})
+    bound = resolve(pack("exit"), PARAMETERS, VILLAGE, date(2019, 8, 20)).bound
+    facts = [one(electricity=answer) for answer in ("yes", "no", "refused", None)]
+    outcome = rules.evaluate(gather(facts), bound)
+    assert [rules.verdicts[verdict] for verdict in outcome.verdict] == ["met", "unmet", "unknown", "unknown"]
+    bit = rules.criteria[-1].bit
+    assert [bool(mask & bit) for mask in outcome.fail.tolist()] == [False, True, False, False]
