@@ -8,6 +8,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ from tests.cooperative.make import (
     reversal_terms,
 )
 
+VICTIM = "select count(*) from pg_stat_activity where application_name = 'victim' and xact_start is not null"
 PATIENCE_SECONDS = 30
 MEMBERS = 200
 
@@ -59,7 +61,12 @@ def settings_of(office: Office, folder: Path, bootstrap: str) -> Settings:
 async def until(holds: Callable[[], Any]) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not await holds():  # noqa: ASYNC110 - the table is what is waited for
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.005)
+
+
+async def under_way(paying: asyncio.Task[Any], killer: asyncpg.Connection) -> bool:
+    """The victim is inside its transaction, or through with it."""
+    return paying.done() or bool(await killer.fetchval(VICTIM))
 
 
 async def test_from_the_household_heard_to_the_payout_said(
@@ -113,17 +120,19 @@ async def test_from_the_household_heard_to_the_payout_said(
 async def test_a_session_killed_while_it_pays_pays_all_or_nothing_and_once(office: Office) -> None:
     book = await office.open_book()
     await office.enter(book, MEMBERS)
-    await office.post(book, opening_terms(70_000))
+    await office.post(book, opening_terms(80_000))
     await office.open_months(book, 201909)
     killer = await asyncpg.connect(office.database.admin, ssl=False)
     killed = 0
-    for delay_ms in range(15, 135, 15):
+    for delay_ms in range(0, 80, 10):
         (distribution,) = await office.post(book, distribution_terms(10_000, PAID_ON))
         draft = await office.draft(book, payment_terms(distribution.id, PAID_ON))
         before = await office.value("select count(*) from payout")
         victim = create_engine(office.database.api, pool_size=1, application="victim")
         office.api, keeper = victim, office.api
         paying = asyncio.create_task(office.approve(draft, APPROVER))
+
+        await until(partial(under_way, paying, killer))
         await asyncio.sleep(delay_ms / 1_000)
         await killer.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'victim'")
         (outcome,) = await asyncio.gather(paying, return_exceptions=True)
@@ -140,5 +149,5 @@ async def test_a_session_killed_while_it_pays_pays_all_or_nothing_and_once(offic
         assert await office.value("select count(*) from outbox") == before + MEMBERS
     await killer.close()
     assert killed >= 2, "the kills must hit work under way"
-    assert await office.value("select sum(fen) from payout") == 70_000
+    assert await office.value("select sum(fen) from payout") == 80_000
     assert await office.faults() == []

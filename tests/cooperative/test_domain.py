@@ -214,6 +214,11 @@ def test_the_same_draft_has_the_same_hash_and_order_counts() -> None:
     assert bundle_hash((one, two)) == bundle_hash((one, two)) != bundle_hash((two, one))
 
 
+def test_a_draft_stays_within_one_month() -> None:
+    with pytest.raises(ValueError, match="one month"):
+        draft_of(make_entry(1, 2), make_entry(1, 2, on=date(2019, 9, 1)))
+
+
 def test_shanghai_decides_what_is_ahead() -> None:
     night = datetime(2019, 9, 19, 16, 30, tzinfo=UTC)  # 00:30 of the 20th in Shanghai
     entry = make_entry(1, 2, on=date(2019, 9, 20))

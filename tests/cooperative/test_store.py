@@ -169,6 +169,10 @@ def other_unit(hand: Hand) -> None:
         leg[3] = 2
 
 
+def units_against_each_other(hand: Hand) -> None:
+    hand.legs[0][3] = 2
+
+
 def other_month(hand: Hand) -> None:
     hand.headers[0]["period"] = 201909
 
@@ -202,6 +206,7 @@ def zero_leg(hand: Hand) -> None:
 
 BREAKS: list[tuple[Callable[[Hand], None], str]] = [
     (unbalanced, "ledger_balanced"),
+    (units_against_each_other, "ledger_balanced"),
     (lost_leg, "ledger_balanced"),
     (without_legs, "ledger_whole"),
     (without_header, "ledger_whole"),

@@ -48,6 +48,8 @@ def make_draft(
     on = max(entry.on for entry in entries)
     if on > today(now):
         raise EntryAhead(on=on, today=today(now))
+    if len({entry.period for entry in entries}) != 1:
+        raise ValueError(f"a posting of one month expected, {posting} spans several")
     return Draft(draft_id, book.key, posting, entries[0].period, terms, entries, bundle_hash(entries), by, now)
 
 

@@ -30,7 +30,7 @@ from shared.values import new_id
 
 POST_MANY = (
     "select place, id, public_id, number, fresh from post_many($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,"
-    " $14, $15, $16, $17, $18, $19) order by place"
+    " $14, $15, $16, $17, $18) order by place"
 )
 
 
@@ -56,7 +56,6 @@ def _headers(book: Book, draft: Draft, entries: Sequence[Entry], periods: list[i
         [entry.on for entry in entries],
         [entry.kind.number for entry in entries],
         [entry.memo for entry in entries],
-        [len(entry.legs) for entry in entries],
         [new_id() for _ in entries],
         [draft.posting] * many,
         [draft.id] * many,

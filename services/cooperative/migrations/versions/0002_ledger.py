@@ -16,16 +16,9 @@ SERVICE = "cooperative"
 PLANS = "set enable_hashjoin = off set enable_mergejoin = off set enable_seqscan = off"
 PINNED = f"set search_path = public, pg_temp {PLANS}"
 IMMUTABLE = ("entry", "leg", "block", "month_close", "payout")
-SIGNATURES = (
-    "open_accounts(integer, text[])",
-    "open_leaves(integer, text)",
-    "open_month(integer, integer)",
-    "lock_month(integer, integer)",
-    "close_month(integer, integer, text, timestamptz)",
-    "post_many(integer[], integer[], text[], date[], smallint[], text[], smallint[], uuid[], text[], uuid[], bigint[],"
-    " integer[], smallint[], bigint[], smallint[], smallint[], bigint[], text, timestamptz)",
-    "record_payouts(bigint[], bigint[], text[], bigint[], uuid[])",
-)
+DOORS = (
+    "open_accounts", "open_leaves", "open_month", "lock_month", "close_month", "post_many", "record_payouts",
+)  # fmt: skip
 
 REFUSE = """
 create function refuse(guard text, about text) returns void language plpgsql as $$
@@ -64,6 +57,7 @@ create function guard_legs() returns trigger language plpgsql {PINNED} as $$
 declare
   books integer[];
   unbalanced bigint;
+  several boolean;
   partial bigint;
   strange bigint;
   accounts integer;
@@ -71,17 +65,21 @@ declare
   guarded bigint[];
 begin
   -- `offset 0` keeps a look-up a look-up: one index probe a row, whatever the planner believes of the sizes.
-  select array_agg(distinct e.book_id), min(g.entry_id) filter (where g.unbalanced),
+  select array_agg(distinct e.book_id),
+         min(g.entry_id) filter (where g.first_unit = g.last_unit and g.value <> 0),
+         bool_or(g.first_unit <> g.last_unit),
          min(g.entry_id) filter (where e.id is null or e.legs <> g.legs or e.legs <> g.last
                                     or e.eff <> g.first_on or e.eff <> g.last_on)
-    into books, unbalanced, partial
-    from (select u.entry_id, bool_or(u.value <> 0) as unbalanced, sum(u.legs) as legs, max(u.last) as last,
-                 min(u.first_on) as first_on, max(u.last_on) as last_on
-            from (select n.entry_id, sum(n.side * n.amount) as value, count(*) as legs, max(n.n) as last,
-                         min(n.eff) as first_on, max(n.eff) as last_on
-                    from new_legs n group by n.entry_id, n.unit_id) u
-           group by u.entry_id) g
+    into books, unbalanced, several, partial
+    from (select n.entry_id, sum(n.side * n.amount) as value, count(*) as legs, max(n.n) as last,
+                 min(n.unit_id) as first_unit, max(n.unit_id) as last_unit,
+                 min(n.eff) as first_on, max(n.eff) as last_on
+            from new_legs n group by n.entry_id) g
     left join lateral (select e.id, e.book_id, e.legs, e.eff from entry e where e.id = g.entry_id offset 0) e on true;
+  if several and unbalanced is null then
+    select n.entry_id into unbalanced from new_legs n
+     group by n.entry_id, n.unit_id having sum(n.side * n.amount) <> 0 limit 1;
+  end if;
   if unbalanced is not null then
     perform refuse('ledger_balanced', unbalanced::text);
   end if;
@@ -279,8 +277,8 @@ end $$
 # that every array has ten elements). The body's hash is made here from what is really stored.
 POST_MANY = f"""
 create function post_many(
-  books integer[], periods integer[], keys text[], effs date[], kinds smallint[], memos text[], nlegs smallint[],
-  public_ids uuid[], sources text[], drafts uuid[], reversed bigint[],
+  books integer[], periods integer[], keys text[], effs date[], kinds smallint[], memos text[], public_ids uuid[],
+  sources text[], drafts uuid[], reversed bigint[],
   leg_entry integer[], leg_n smallint[], leg_account bigint[], leg_unit smallint[], leg_side smallint[],
   leg_amount bigint[], by_whom text, at_moment timestamptz)
 returns table (place integer, id bigint, public_id uuid, number integer, fresh boolean)
@@ -289,6 +287,7 @@ declare
   wanted integer;
   locked integer;
   leg_hashes bytea[];
+  nlegs smallint[];
   hashes bytea[];
   known integer[];
   kept integer[];
@@ -304,9 +303,10 @@ begin
     perform refuse('ledger_month', 'no such month');
   end if;
 
-  select array_agg(g.hash order by g.entry) into leg_hashes from (
-    select l.entry, sha256(string_agg(int8send(l.account) || int2send(l.unit) || int2send(l.side) || int8send(l.amount),
-                                      ''::bytea order by l.n)) as hash
+  select array_agg(g.hash order by g.entry), array_agg(g.legs order by g.entry) into leg_hashes, nlegs from (
+    select l.entry, count(*)::smallint as legs, sha256(string_agg(
+             int8send(l.account) || int2send(l.unit) || int2send(l.side) || int8send(l.amount), ''::bytea
+             order by l.n)) as hash
       from unnest(leg_entry, leg_n, leg_account, leg_unit, leg_side, leg_amount)
              as l (entry, n, account, unit, side, amount)
      group by l.entry) g;
@@ -454,6 +454,5 @@ def _triggers() -> list[str]:
 
 
 def _execution() -> list[str]:
-    names = [text.split("(", 1)[0] for text in SIGNATURES]
-    revoked = [f"revoke all on function {name} from public" for name in names]
-    return [*revoked, *(f"grant execute on function {name} to {SERVICE}_api, {SERVICE}_worker" for name in names)]
+    revoked = [f"revoke all on function {door} from public" for door in DOORS]
+    return [*revoked, *(f"grant execute on function {door} to {SERVICE}_api, {SERVICE}_worker" for door in DOORS)]
