@@ -31,7 +31,7 @@ from tests.conftest import Cluster
 from tests.stack.gateways import bearer, running_gateway
 
 COMPOSE = PROJECT / "docker-compose.yml"
-JOBS = {"prepare", "provision", "topics", "gateway-config", *(f"{service}-migrate" for service in SERVICES)}
+JOBS = {"provision", "topics", "gateway-config", *(f"{service}-migrate" for service in SERVICES)}
 
 
 @pytest.fixture(scope="module")
