@@ -237,7 +237,7 @@ async def open_book(story: Story) -> Figures:
             "division": story.county,
             "name": BOOK_NAME,
             "opened_on": "2019-08-01",
-            "chart": "specialised_cooperative_2021",
+            "chart": "cooperative_2021",
             "chart_exception": "2019年账套采用2021年会计制度科目表，仅为演示科目衔接",
             "admission": {"status": "poor", "on": FIRST_DAY.isoformat()},
         },
@@ -257,7 +257,7 @@ async def open_book(story: Story) -> Figures:
     )
     story.comparison.figure("members", enrolled["entered"], len(expected["members"]))
     story.comparison.figure("members refused", enrolled["refused"], 0)
-    amount = expected["payout_yuan"]
+    amount = str(Money(expected["payout_fen"]))
     opening = {
         "posting": "opening",
         "on": OPENED.isoformat(),
@@ -367,7 +367,10 @@ async def pay(story: Story) -> Figures:
     """The surplus is distributed on the 19th and paid on the 20th: one entry a household, all of them or none."""
     await story.until(DISTRIBUTED)
     expected = story.comparison.expected
-    amount = expected["payout_yuan"]
+    months = f"/cooperative/v1/books/{story.known['book']}/months"
+    await asyncio.to_thread(story.cast.accountant.post, f"{months}/201909/open")
+    await asyncio.to_thread(story.cast.accountant.post, f"{months}/201908/close")
+    amount = str(Money(expected["payout_fen"]))
     terms = {"posting": "distribution", "on": DISTRIBUTED.isoformat(), "pool": "remainder", "amount": amount}
     distributed = await _draft_and_approve(story, terms)
     await story.until(PAID)
