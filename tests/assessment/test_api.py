@@ -86,8 +86,8 @@ async def test_a_judgement_is_read_with_reasons_numbers_and_law_and_who_looked_i
     assert (numbers["poverty_line"]["value"], numbers["poverty_line"]["unit"]) == ("321800", "fen")
     assert exit_part["parameters_missing"] == []
     assert (risk_part["verdict"], risk_part["score"]) == ("none", 2)
-    [seen] = await desk.office.rows("select caller, purpose, noun, ids from access_log")
-    assert tuple(seen) == ("li", "入户核查", "judgement", [str(facts.household)])
+    seen = [tuple(row) for row in await desk.office.rows("select caller, purpose, noun, ids from access_log")]
+    assert seen == [("li", "入户核查", "judgement", [str(facts.household)])]
 
 
 async def test_a_judgement_is_read_for_any_version_with_what_changed(desk: Desk) -> None:
