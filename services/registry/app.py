@@ -13,7 +13,7 @@ from services.registry import inbox
 from services.registry.actions import divisions, households, intake
 from services.registry.actions.intake import Reading, Workbooks
 from services.registry.api import ROUTERS
-from services.registry.reports import soundness
+from services.registry.reports import comparing, soundness
 from services.registry.store import intake as store
 from services.registry.store.arrivals import Asked
 from services.registry.store.parameters import load_parameters
@@ -55,16 +55,7 @@ HOLDINGS = (
     Holding("division", _topics(DivisionRecorded.TOPIC), divisions.divisions_again),
     Holding("household", _topics(HouseholdRecorded.TOPIC, CircumstancesRecorded.TOPIC), households.households_again),
 )
-SAID = {
-    "registry.division": "select code as id, version as value from division",
-    "registry.household": "select id, version as value from household",
-    "registry.circumstance": "select id, version as value from household",
-}
-KEPT = {
-    "cooperative.payout": "select reference as id, fen as value from income"
-    " where source = 'payout' and known_to = 'infinity'",
-    "assessment.decision": "select id, 0 as value from decision where withdrawn_at is null",
-}
+SAID, KEPT = comparing.SAID, comparing.KEPT
 
 
 def api(settings: Settings) -> FastAPI:

@@ -6,9 +6,10 @@ moves with each chunk's commit, and what is on record already is unchanged. So i
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -154,6 +155,8 @@ class OpenFile:
     folder: tempfile.TemporaryDirectory[str]
     child: ParsingChild
     opening: Opening | None = None
+    ahead: tuple[int, asyncio.Task[ChunkKeys]] | None = None
+    """The next chunk's keys, worked out while the database has the one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,9 +203,11 @@ class Workbooks:
             return Prepared(opening, chunk, answer=await self._answer(job, file))
         if chunk in FRESH_AFTER or chunk % SWEEP_EVERY == 0:
             await self._reading.maintain(chunk in FRESH_AFTER)
-        keys = await file.child.keys_of(chunk)
-        numbered = await self._numbered(job, file, opening, keys)
-        return Prepared(opening, chunk, numbered, await file.child.encode(job.id, chunk, numbered))
+        numbered = await self._numbered(job, file, opening, await _keys(file, chunk))
+        files = await file.child.encode(job.id, chunk, numbered)
+        if chunk < opening.chunks:
+            file.ahead = chunk + 1, asyncio.create_task(file.child.keys_of(chunk + 1))
+        return Prepared(opening, chunk, numbered, files)
 
     async def _file(self, job: Job) -> OpenFile:
         held = self._open.get(job.id)
@@ -333,6 +338,8 @@ class Workbooks:
     def _close(self, job_id: UUID) -> None:
         held = self._open.pop(job_id, None)
         if held is not None:
+            if held.ahead is not None:
+                held.ahead[1].cancel()
             held.child.end()
             held.folder.cleanup()
 
@@ -357,8 +364,20 @@ OUTCOMES: dict[JobState, Any] = {
 }
 
 
+async def _keys(file: OpenFile, chunk: int) -> ChunkKeys:
+    """Of this chunk: worked out already, unless the chunk before was done again."""
+    ahead, file.ahead = file.ahead, None
+    if ahead is not None and ahead[0] == chunk:
+        return await ahead[1]
+    if ahead is not None:
+        with suppress(Exception):
+            await ahead[1]
+    return await file.child.keys_of(chunk)
+
+
 async def _register(tx: Transaction, keys: ChunkKeys, on: date) -> Register:
     """What the register knows of the chunk's keys, under the submitter's scope."""
+    await store.hasten(tx)
     numbers = [household.number for household in keys.households]
     households = await store.known_households(tx, numbers)
     real = [identity for person in keys.persons for identity in person.identities]

@@ -77,7 +77,7 @@ async def keep_file(tx: Transaction, keys: KeyRing, job: UUID, kind: str, conten
 
 def _sealed(keys: KeyRing, job: UUID, kind: str, pieces: Sequence[bytes]) -> list[tuple[UUID, str, int, bytes]]:
     return [
-        (job, kind, at, keys.seal("intake_file", kind, f"{job}/{at}", base64.b85encode(piece).decode()))
+        (job, kind, at, keys.seal("intake_file", kind, f"{job}/{at}", base64.b64encode(piece).decode()))
         for at, piece in enumerate(pieces)
     ]
 
@@ -92,7 +92,7 @@ async def load_file(tx: Transaction, keys: KeyRing, job: UUID, kind: str) -> byt
 
 def _opened(keys: KeyRing, job: UUID, kind: str, rows: Sequence[Any]) -> bytes:
     texts = (keys.unseal("intake_file", kind, f"{job}/{row['piece']}", row["sealed"]) for row in rows)
-    return b"".join(base64.b85decode(text) for text in texts)
+    return b"".join(base64.b64decode(text) for text in texts)
 
 
 async def drop_file(tx: Transaction, job: UUID, kind: str) -> None:
