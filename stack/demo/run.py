@@ -20,6 +20,7 @@ from stack.home import Home
 from stack.practice import practice_stack
 from stack.sample import write_sample
 
+MARKS = {"failed": "✗", "unknown": "?"}
 FIGURES = (
     "households",
     "persons",
@@ -77,8 +78,8 @@ def _print_table(console: Console, title: str, figures: Mapping[str, object]) ->
 
 
 def _end(story: Story, folder: Path, console: Console, seconds: float) -> int:
-    expected, compared = story.comparison.expected, story.comparison
-    figures = {name: story.known.get(name, expected.get(name)) for name in FIGURES}
+    compared = story.comparison
+    figures = {name: story.known[name] for name in FIGURES}
     story.report.comparison = list(compared.rows)
     story.report.write(folder / "report.html")
     for one in story.report.households:
@@ -86,7 +87,7 @@ def _end(story: Story, folder: Path, console: Console, seconds: float) -> int:
         for when, sentences in (("兑付前 before", one.before), ("2019-10-15", one.after)):
             console.print(f"  {when}")
             for kind, sentence in sentences:
-                console.print(f"    {'✗' if kind == 'failed' else '?' if kind == 'unknown' else '✓'} {sentence}")
+                console.print(f"    {MARKS.get(kind, '✓')} {sentence}", highlight=False, soft_wrap=True)
     for words in compared.differences:
         console.print(f"[red]differs[/red] {words}")
     console.print(

@@ -16,6 +16,8 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import fastexcel
+
 from shared.clock import today
 from shared.values import Money
 from stack.demo.caller import Caller
@@ -144,6 +146,7 @@ async def take_in(story: Story) -> Figures:
     again = await _intake(story, dry_run=False)
     book = await asyncio.to_thread(clerk.raw, f"/registry/v1/intakes/{kept['id']}/answer")
     (story.folder / "answer-book.xlsx").write_bytes(book)
+    story.known["came back"] = _came_back(book)
     compare = story.comparison.figure
     compare("rows", kept["rows"])
     compare("rows_refused", kept["refused"])
@@ -157,6 +160,13 @@ async def take_in(story: Story) -> Figures:
     story.known["rows_refused"] = kept["refused"]
     story.happened(FIRST_DAY, f"名册导入 register taken in: {kept['rows']} rows, {kept['refused']} refused")
     return {name: kept[name] for name in ("rows", "new", "changed", "unchanged", "refused", "doubts")}
+
+
+def _came_back(book: bytes) -> tuple[int, int]:
+    """(households, persons) on the answer book's sheet of refused rows."""
+    rows = fastexcel.read_excel(book).load_sheet("退回", header_row=0, dtypes="string").to_polars()
+    somebody = rows["姓名"].is_not_null() | rows["证件号码"].is_not_null() | rows["与户主关系"].is_not_null()
+    return rows["户编号"].drop_nulls().n_unique(), int(somebody.sum())
 
 
 async def _intake(story: Story, *, dry_run: bool) -> dict[str, Any]:
@@ -189,6 +199,10 @@ async def judge_all(story: Story) -> Figures:
     counts = await asyncio.to_thread(story.cast.auditor.get, "/registry/v1/reports/households", division=story.county)
     story.comparison.figure("households_stored", counts["households"])
     story.comparison.figure("persons_stored", counts["persons"])
+    households, persons = story.known["came back"]
+    story.known |= {"households": counts["households"] + households, "persons": counts["persons"] + persons}
+    story.comparison.figure("households", story.known["households"])
+    story.comparison.figure("persons", story.known["persons"])
     auditor = story.cast.auditor
     doubts = await asyncio.to_thread(lambda: list(auditor.every("/registry/v1/doubts", division=story.county)))
     by_check = Counter(one["check_id"] for one in doubts)
