@@ -390,6 +390,15 @@ def _home_or_none() -> Any:
     return None if "TUOPIN_DATABASE_URL" in os.environ else find()
 
 
+@app.command()
+def papers() -> None:
+    """Write the papers in docs/ that are made from the code: schemas, AsyncAPI, OpenAPI, roles, rule book."""
+    from stack.papers import write_papers
+
+    changed = write_papers()
+    tell("\n  ".join(str(path) for path in changed) or "nothing changed")
+
+
 @app.command("gateway-config")
 def gateway_config(output: Annotated[Path, typer.Argument(help="where to write it")]) -> None:
     """Render the gateway's configuration for containers, from TUOPIN_… variables."""
