@@ -21,7 +21,7 @@ import pytest
 
 from stack.migrate import migrate
 from stack.postgres import Postgres
-from stack.processes import Child, free_ports
+from stack.processes import Child, free_ports, port_answers
 from stack.provision import Database, make_database, make_passwords, make_roles
 from tests.registry.ground import NEXT_VILLAGE, VILLAGE, Ground, file_of
 from tests.registry.sheets import Row, household
@@ -116,6 +116,43 @@ def alive(child: psutil.Process) -> bool:
     with contextlib.suppress(psutil.NoSuchProcess):
         return bool(child.is_running() and child.status() != psutil.STATUS_ZOMBIE)
     return False
+
+
+async def test_killed_in_the_middle_of_an_upload_nothing_is_half_there(ground: Ground) -> None:
+    """The api dies with half a file received; the same request again, under the same key, is one intake."""
+    body, key = county_file(), "the-upload-that-was-torn"
+    file, (port,) = ground.folder / "settings.json", free_ports(1)
+    await asyncio.to_thread(file.write_text, ground.settings.model_dump_json(), "utf-8")
+    command = [sys.executable, "-m", "tests.registry.api_process", str(file), str(port)]
+    process = started(command, ground.folder / "api.log")
+    try:
+        await until(lambda: port_answers(port), 60, lambda: (ground.folder / "api.log").read_text()[-2000:])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        query = "filename=a.csv&dry_run=false&observed_on=2019-08-20&year_from=2018-10-01&year_to=2019-09-30"
+        head = [
+            f"POST /registry/v1/intakes?{query} HTTP/1.1",
+            "host: registry",
+            f"authorization: Bearer {ground.issuer.token()}",
+            f"idempotency-key: {key}",
+            "content-type: text/csv",
+            f"content-length: {len(body)}",
+        ]
+        writer.write("\r\n".join([*head, "", ""]).encode() + body[: len(body) // 2])
+        await writer.drain()
+        await asyncio.sleep(0.5)
+        assert process.poll() is None, "it was receiving"
+        process.kill()
+        assert await reader.read() == b"", "it was never answered"
+        writer.close()
+    finally:
+        process.kill()
+        process.wait()
+    for table in ("job", "intake", "intake_file", "idempotency_request"):
+        assert await ground.value(f"select count(*) from {table}") == 0
+    jobs = {await ground.upload(body, key=key) for _ in range(2)}
+    await ground.run_jobs()
+    assert len(jobs) == 1
+    assert (await ground.look(jobs.pop()))["job"]["state"] == "done"
 
 
 async def test_the_child_killed_alone_is_started_again(ground: Ground) -> None:

@@ -11,14 +11,14 @@ from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
-from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from services.registry.domain import Household, HouseholdEntry, IncomeRow, Living, MemberEntry, Person
 from services.registry.domain import codes as lists
 from services.registry.domain.codes import CodeList
 from services.registry.domain.fields import COMPONENT_OF, INCOME_ITEM_NAMES
-from services.registry.domain.refusals import PersonMissing
+from services.registry.domain.refusals import MemberNameless
 from shared.events.fact import YesNo
 from shared.events.registry import (
     Cause,
@@ -75,6 +75,9 @@ IdText = Annotated[
 ]
 Phone = Annotated[str, StringConstraints(pattern=r"^[0-9]{5,20}$")]
 PersonNumber = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,40}$")]
+Reason = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=2, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
 Area = Annotated[Decimal, Field(ge=0, max_digits=10, decimal_places=2)]
 
 
@@ -116,7 +119,7 @@ class MemberBody(Body):
         if known is not None:
             return replace(known, **{name: value for name, value in given.items() if not _emptied(name, value)})
         if self.name is None:
-            raise PersonMissing
+            raise MemberNameless
         return Person(id=self.id or new_id(), pseudonym=new_pseudonym(), **given)
 
 
@@ -187,12 +190,21 @@ class StatusBody(Body):
     since: date
 
 
+YEAR_ORDER = {"zh": "收入年度止不晚于起", "en": "the income year ends before it begins"}
+
+
 class IncomeBody(Body):
     """收入 of one income year, by sub-item; a year that is named is declared anew as a whole."""
 
     year_from: date
     year_to: date
-    items: dict[Item, MoneyField]
+    items: Annotated[dict[Item, MoneyField], Field(max_length=100)]
+
+    @model_validator(mode="after")
+    def _in_order(self) -> IncomeBody:
+        if self.year_to <= self.year_from:
+            raise PydanticCustomError("value_invalid", "the income year ends before it begins", YEAR_ORDER)
+        return self
 
     def rows(self) -> list[IncomeRow]:
         """As rows; a declaration of nothing is one row of 0, so that it is known."""

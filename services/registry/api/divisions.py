@@ -23,6 +23,7 @@ from shared.web import Body, DivisionField, IfMatch, Now, Officer, Out, Page, Pa
 
 router = Router("区划")
 
+PLAIN = r"^[^\x00-\x1f\x7f]+$"
 CodeInPath = Annotated[str, Path(pattern=r"^[1-9][1-9][0-9]{10}$", description="12位区划代码")]
 
 
@@ -47,7 +48,9 @@ class DivisionOut(Out):
 class DivisionPatch(Body):
     """区划变更: what is left out stays as it is."""
 
-    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)] | None = None
+    name: (
+        Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=PLAIN)] | None
+    ) = None
     valid_to: date | None = Field(None, description="撤销日期")
     superseded_by: DivisionField | None = Field(None, description="并入的区划")
 
@@ -58,7 +61,7 @@ async def list_divisions(
     paging: PagingAsked,
     parent: Annotated[str | None, Query(pattern=r"^[1-9][1-9][0-9]{10}$", description="上级区划代码")] = None,
     level: Annotated[Level | None, Query(description="级别")] = None,
-    name: Annotated[str | None, Query(min_length=1, max_length=50, description="名称中含有")] = None,
+    name: Annotated[str | None, Query(min_length=1, max_length=50, pattern=PLAIN, description="名称中含有")] = None,
 ) -> Page[DivisionOut]:
     """区划列表，按代码排序：管辖范围内的及其上级."""
     rows = await list_report(

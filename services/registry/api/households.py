@@ -14,16 +14,16 @@ from pydantic import Field
 from services.registry.actions import households as actions
 from services.registry.actions.households import Writer, entry_of
 from services.registry.api.answers import HouseholdOut, PersonOut, TimelineOut, person_out
-from services.registry.api.bodies import HouseholdBody, HouseholdPatch, IdText
+from services.registry.api.bodies import HouseholdBody, HouseholdPatch, IdText, Reason
 from services.registry.domain.refusals import (
     DivisionUnknown,
     HouseholdMissing,
     HouseholdSuperseded,
+    MemberNameless,
     NotExactlyOneHead,
     ObservationOlder,
     PersonElsewhere,
     PersonHidden,
-    PersonMissing,
     PersonRepeated,
     StatusOverlap,
 )
@@ -65,7 +65,7 @@ ENTRY_PROBLEMS = (
     PersonRepeated,
     PersonElsewhere,
     PersonHidden,
-    PersonMissing,
+    MemberNameless,
     StatusOverlap,
     ObservationOlder,
 )
@@ -233,7 +233,7 @@ class ElsewhereBody(Body):
     """证件号码查询."""
 
     id_number: IdText
-    purpose: Annotated[str, Field(min_length=2, max_length=200, description="查询事由")]
+    purpose: Reason = Field(description="查询事由")
 
 
 class NumberBody(ElsewhereBody):

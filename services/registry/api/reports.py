@@ -86,7 +86,7 @@ async def list_doubts(
     tx: Tx,
     paging: PagingAsked,
     division: Annotated[DivisionAsked, Query(description="区划代码：该区划及其下级")],
-    check: Annotated[str | None, Query(max_length=20, description="校验规则编号")] = None,
+    check: Annotated[str | None, Query(pattern=r"^[A-Z][0-9]{1,3}$", description="校验规则编号")] = None,
     household: Annotated[UUID | None, Query(description="户标识")] = None,
 ) -> Page[DoubtOut]:
     """未核查的疑点，先发现的在前."""

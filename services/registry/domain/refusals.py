@@ -149,3 +149,13 @@ class PersonMissing(Missing):
     code = "person.missing"
     zh = "未找到该人"
     en = "No such person"
+
+
+class MemberNameless(Invalid):
+    """成员无姓名: a new member needs a name; who is on record is named by his id."""
+
+    code = "person.nameless"
+    zh = "新成员必须填写姓名；在册成员请填写其标识"
+    en = "A new member needs a name; somebody on record is named by his id"
+    hint_zh = "请补填姓名或人标识"
+    hint_en = "Give the name, or the id of the person on record"
