@@ -1,0 +1,30 @@
+"""One told story for all journeys of a test run: a journey that disturbs the stack leaves it as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.journeys.make import Rehearsal, rehearsal
+
+BEFORE_PAYMENT = "before payment"
+TOLD = "told"
+
+
+@pytest.fixture(scope="session")
+def told() -> Iterator[Rehearsal]:
+    """The whole story on a running practice stack, every figure as it must be; backups of two of its moments."""
+    with rehearsal() as one:
+        one.play("名册导入", "逐户研判", "合作社建账", "一个村的退出")
+        one.quiet()
+        save(one, BEFORE_PAYMENT)
+        one.play("分红兑付", "再次研判")
+        assert one.story.comparison.differences == []
+        save(one, TOLD)
+        yield one
+
+
+def save(one: Rehearsal, moment: str) -> None:
+    one.backups[moment] = one.folder / moment.replace(" ", "-")
+    one.tuopin("backup", str(one.backups[moment]))
