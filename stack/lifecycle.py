@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -23,6 +24,9 @@ from stack.supervisor import holder, rotate
 LONGEST_START_SECONDS = 300
 LONGEST_STOP_SECONDS = 90
 
+# Watchers that this very process started: a rehearsal's, a test's. Reaped when they are stopped.
+_started: dict[Path, subprocess.Popen[bytes]] = {}
+
 
 def start(home: Home, progress: Progress, *, dies_with_us: bool = False) -> dict[str, Any]:
     """Check, start the watcher detached, wait until everything is up; answers the programs' states.
@@ -34,7 +38,7 @@ def start(home: Home, progress: Progress, *, dies_with_us: bool = False) -> dict
     rotate(home.log_of("watcher"))
     (home.run / "state.json").unlink(missing_ok=True)
     with home.log_of("watcher").open("ab") as log:
-        watcher = subprocess.Popen(
+        watcher = _started[home.folder] = subprocess.Popen(
             [sys.executable, "-m", "stack", "supervise"],
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -99,6 +103,9 @@ def stop(home: Home) -> bool:
                 f"the watcher {pid} does not end", f"`kill -9 {pid}` ends it and all its programs; data is safe"
             )
         time.sleep(0.05)
-    with contextlib.suppress(psutil.NoSuchProcess):
-        psutil.Process(pid).wait(10)
+    if ours := _started.pop(home.folder, None):
+        ours.wait()  # it let go of its lock: it is ending
+    else:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            psutil.Process(pid).wait(10)
     return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -15,7 +15,7 @@ from stack.demo.comparison import Comparison, digest
 from stack.demo.quiet import Watch
 from stack.demo.report import Report
 from stack.demo.stage import morning
-from stack.demo.story import FIRST_DAY, SCENES, Cast, Story, scene
+from stack.demo.story import FIRST_DAY, SCENES, Cast, Scene, Story, scene
 from stack.home import Home
 from stack.practice import practice_stack
 from stack.sample import write_sample
@@ -34,7 +34,15 @@ FIGURES = (
 )
 
 
-def demonstrate(folder: Path, county: str, households: int, console: Console, *, answers: Path | None = None) -> int:
+def demonstrate(
+    folder: Path,
+    county: str,
+    households: int,
+    console: Console,
+    *,
+    answers: Path | None = None,
+    scenes: Sequence[Scene] = SCENES,
+) -> int:
     """Run it all; 0 only if every figure read back is the expected one. `answers` names another answer file."""
     began = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
@@ -45,16 +53,16 @@ def demonstrate(folder: Path, county: str, households: int, console: Console, *,
     with practice_stack(
         morning(FIRST_DAY), lambda text: console.print(f"  {text}", highlight=False), folder / "home"
     ) as home:
-        story = asyncio.run(_tell(home, folder, Comparison.against(answer_file), console))
+        story = asyncio.run(_tell(home, folder, Comparison.against(answer_file), console, scenes))
     return _end(story, folder, console, time.monotonic() - began)
 
 
-async def _tell(home: Home, folder: Path, comparison: Comparison, console: Console) -> Story:
+async def _tell(home: Home, folder: Path, comparison: Comparison, console: Console, scenes: Sequence[Scene]) -> Story:
     expected = comparison.expected
     intro = f"{expected['county']}: {expected['households']} 户 {expected['persons']} 人 (synthetic, 虚构)"
-    cast = Cast.of(home, str(expected["county"]), str(expected["exit_village"]))
+    people = Cast.of(home, str(expected["county"]), str(expected["exit_village"]))
     async with Watch(home) as watch:
-        with console.status("…") as status:
+        with people as cast, console.status("…") as status:
             story = Story(
                 home=home,
                 watch=watch,
@@ -65,7 +73,7 @@ async def _tell(home: Home, folder: Path, comparison: Comparison, console: Conso
                 tell=lambda title, figures: _print_table(console, title, figures),
                 progress=status.update,
             )
-            for title, play in SCENES:
+            for title, play in scenes:
                 await scene(story, title, play)
     return story
 

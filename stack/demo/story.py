@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import fastexcel
 
@@ -27,6 +27,7 @@ from stack.demo.report import Household, Report, Step
 from stack.demo.stage import clock_of, morning
 from stack.home import Home
 from stack.problems import StackProblem
+from stack.recovering import verify
 
 FIRST_DAY = date(2019, 8, 20)
 OPENED = date(2019, 8, 21)
@@ -64,6 +65,13 @@ class Cast:
             chair=Caller(home, "chair.zhou", "周", ["approver"], [county]),
             auditor=Caller(home, "auditor.wu", "吴", ["auditor", "reviewer"], [county]),
         )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        for caller in vars(self).values():
+            caller.close()
 
 
 Verdicts = dict[str, dict[str, str]]
@@ -501,11 +509,25 @@ async def _by_township(story: Story) -> dict[str, dict[str, dict[str, int]]]:
     return pictures
 
 
-SCENES: tuple[tuple[str, Callable[[Story], Any]], ...] = (
+# ── 7. the last look ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def verify_all(story: Story) -> Figures:
+    """`tuopin verify`: every projection equals its speaker, payouts to the fen, the ledger proves itself."""
+    found = await verify(story.home)
+    story.comparison.figure("verify: everything equal", found.is_equal, True)
+    if not found.is_equal:
+        story.comparison.differences += [f"verify: {line}" for line in found.lines()]
+    return {one.name: one.speaker_rows for one in found.comparisons}
+
+
+Scene = tuple[str, Callable[[Story], Any]]
+SCENES: tuple[Scene, ...] = (
     ("名册导入 the register comes in", take_in),
     ("逐户研判 every household is judged", judge_all),
     ("合作社建账 the cooperative opens its book", open_book),
     ("一个村的退出 the exits of one village", exits),
     ("分红兑付 the dividend is paid", pay),
     ("再次研判 all are judged again", judge_again),
+    ("核对 everything is verified", verify_all),
 )
