@@ -54,6 +54,10 @@ class Caller:
             else self._ask("POST", path, **more).json()
         )
 
+    def patch(self, path: str, body: Any, **more: Any) -> Any:
+        """The answer of a change, as JSON."""
+        return self._ask("PATCH", path, json=body, **more).json()
+
     def every(self, path: str, **query: Any) -> Iterator[Any]:
         """All items of a list, page by page."""
         cursor: str | None = None
