@@ -18,7 +18,17 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from shared.db import driver_error, failure_of, is_out_of_scope, is_passing, is_unavailable
-from shared.errors import Busy, Conflict, FieldError, Invalid, Malformed, Missing, Problem, Refused, TooLarge
+from shared.errors import (
+    Busy,
+    Conflict,
+    FieldError,
+    Invalid,
+    Malformed,
+    Missing,
+    Problem,
+    ScopeRefused,
+    TooLarge,
+)
 from shared.log import get_logger
 from shared.web.wording import said
 
@@ -94,10 +104,9 @@ class Crowded(Busy):
     en = "Too many requests at once"
 
 
-class OutOfScope(Refused):
-    """越权区划: a write into a division outside the caller's, refused by the database."""
+class OutOfScope(ScopeRefused):
+    """越权区划: a write into a division outside the caller's, refused by the database, which does not say which."""
 
-    code = "scope.refused"
     zh = "所写区划不在您的管辖范围内"
     en = "That division is outside your scope"
     hint_zh = "请由管辖该区划的人员办理"
