@@ -101,7 +101,7 @@ class Report:
             for title, rows in self.verdicts_by_township.items()
         ]
         if self.incomes[0]:
-            title = "贫困户人均纯收入 income per head, yuan"
+            title = "收入与扶贫标准之差（元，部分成员户）income above or below the line, yuan, some member households"
             pictures.append((title, Markup(paired_columns(*self.incomes, title))))
         pictures.append(("时间线 time line", Markup(time_line(self.moments, "time line"))))
         return pictures

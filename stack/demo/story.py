@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
@@ -40,6 +42,9 @@ LAST_DAY = date(2019, 10, 15)
 BOOK_NAME = "舟曲县从岭藏鸡养殖专业合作社"
 WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 PACKS = ("exit", "risk")
+INCOME = "income"
+MOST_OTHERS = 300
+EDGES = (-2000, -1000, -632, 0, 632, 1000, 2000)
 BULK = 500
 
 
@@ -400,6 +405,7 @@ async def pay(story: Story) -> Figures:
     story.known["before"] = before
     story.comparison.every("verdicts before the payment", _flat(before), _flat(expected["before"]))
     story.known["reasons_before"] = await _reasons(story)
+    story.known["distances_before"] = await _distances(story)
     terms = {"posting": "payment", "on": PAID.isoformat(), "distribution": distributed["first_entry"]}
     paid = await _draft_and_approve(story, terms)
     await story.quiet()
@@ -454,6 +460,7 @@ async def judge_again(story: Story) -> Figures:
     story.known["verdicts_changed"] = len(households)
     story.comparison.figure("verdicts_changed", len(households), len({one["number"] for one in expected["changed"]}))
     story.report.verdicts_by_township = await _by_township(story)
+    story.report.incomes = _columns(story.known["distances_before"], await _distances(story))
     reasons = await _reasons(story)
     for number, title in _three(story).items():
         story.report.households.append(Household(number, title, story.known["reasons_before"][number], reasons[number]))
@@ -493,6 +500,38 @@ async def _reasons(story: Story) -> dict[str, list[tuple[str, str]]]:
             for reason in pack["reasons"]
         ]
     return found
+
+
+async def _distances(story: Story) -> list[int]:
+    """How many fen the income of some member households lies above or below the line, as their judgements say."""
+    expected = story.comparison.expected
+    lifted = [one["number"] for one in expected["changed"] if one["cause"] != "birthday"]
+    others = [one["number"] for one in expected["members"][:MOST_OTHERS]]
+    paths = [f"/assessment/v1/households/{story.numbers[one]}/judgement" for one in dict.fromkeys([*lifted, *others])]
+    gate = asyncio.Semaphore(8)
+
+    async def distance(path: str) -> int | None:
+        async with gate:
+            judged = await asyncio.to_thread(story.cast.auditor.get, path, purpose="演示")
+        reasons = [reason for pack in judged["packs"] for reason in pack["reasons"] if reason["code"] == INCOME]
+        if not reasons or reasons[0]["distance"] is None:
+            return None
+        fen = Money.parse(reasons[0]["distance"]).fen
+        return -fen if reasons[0]["state"] == "unmet" else fen
+
+    found = await asyncio.gather(*(distance(path) for path in paths))
+    return [fen for fen in found if fen is not None]
+
+
+def _columns(before: list[int], after: list[int]) -> tuple[list[str], list[int], list[int]]:
+    """Both as counts in bands of yuan around the line."""
+    names = [f"< {EDGES[0]}", *(f"{low}…{high}" for low, high in pairwise(EDGES)), f"≥ {EDGES[-1]}"]
+
+    def count(fens: list[int]) -> list[int]:
+        bands = Counter(bisect_right(EDGES, fen / 100) for fen in fens)
+        return [bands[place] for place in range(len(names))]
+
+    return names, count(before), count(after)
 
 
 async def _by_township(story: Story) -> dict[str, dict[str, dict[str, int]]]:
