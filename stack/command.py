@@ -145,7 +145,7 @@ def _program_table(found: Any) -> Table:
             row["memory_mb"],
             row["restarts"],
             _ago(row["since"]),
-            row["last_exit"],
+            None if row["state"] == "done" else row["last_exit"],
         )
         table.add_row(*("" if cell is None else str(cell) for cell in cells))
     return table
@@ -219,13 +219,12 @@ def migrate(service: Service) -> None:
 
     Uses TUOPIN_DATABASE_URL (the owner's login) if it is set, otherwise the running stack in TUOPIN_HOME.
     """
-    from stack.home import find
     from stack.jobs import migrate_service
     from stack.programs import service_environment
 
     given = (
         os.environ.get("TUOPIN_DATABASE_URL")
-        or service_environment(find(), _known(service), "owner")["TUOPIN_DATABASE_URL"]
+        or service_environment(_running_home(), _known(service), "owner")["TUOPIN_DATABASE_URL"]
     )
     tell(asyncio.run(migrate_service(_known(service), given)))
 
@@ -256,9 +255,11 @@ def token(
 ) -> None:
     """Sign a token with this stack's own key."""
     from stack.home import find
-    from stack.tokens import make_token
+    from stack.tokens import check_claims, make_token
 
-    print(make_token(find(), sub=sub, name=name or sub, roles=role, divisions=division, minutes=minutes))
+    home = find()
+    check_claims(role, division)
+    print(make_token(home, sub=sub, name=name or sub, roles=role, divisions=division, minutes=minutes))
 
 
 @app.command()
@@ -371,10 +372,9 @@ def republish(service: Service) -> None:
 @app.command()
 def verify(as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
     """Compare what each service said with what the others keep of it. Exit code 1 with the first differences."""
-    from stack.home import find
     from stack.recovering import verify as compare_all
 
-    verdict = asyncio.run(compare_all(find()))
+    verdict = asyncio.run(compare_all(_running_home()))
     if as_json:
         print(json.dumps(verdict.as_json()))
     else:
@@ -384,18 +384,31 @@ def verify(as_json: Annotated[bool, typer.Option("--json", help="for programs")]
 
 
 def _home_or_none() -> Any:
-    """The stack's home; in a container there is none, and the environment says all."""
-    from stack.home import find
+    """The running stack's home; in a container there is none, and the environment says all."""
+    return None if "TUOPIN_DATABASE_URL" in os.environ else _running_home()
 
-    return None if "TUOPIN_DATABASE_URL" in os.environ else find()
+
+def _running_home() -> Any:
+    """Of a stack that stands still, the ports may belong to another one by now: do not knock there."""
+    from stack.home import find
+    from stack.supervisor import holder
+
+    home = find()
+    if holder(home.run) is None:
+        raise StackProblem(f"the stack in {home.folder} is not running", "start it with `tuopin up`")
+    return home
 
 
 @app.command()
-def papers() -> None:
+def papers(
+    release: Annotated[bool, typer.Option(help="also keep them as released: from now on they only gain")] = False,
+) -> None:
     """Write the papers in docs/ that are made from the code: schemas, AsyncAPI, OpenAPI, roles, rule book."""
-    from stack.papers import write_papers
+    from stack.papers import release_papers, write_papers
 
     changed = write_papers()
+    if release:
+        release_papers()
     tell("\n  ".join(str(path) for path in changed) or "nothing changed")
 
 

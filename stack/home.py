@@ -152,9 +152,13 @@ def open_home(
     if record is None:
         return _make(folder, base or DEFAULT_PORT_BASE, practice=practice, practice_start=practice_start)
     if record["practice"] != practice:
-        kind, asked = ("practice", "ordinary") if record["practice"] else ("ordinary", "practice")
+        unused = Home(folder, Ports(record["port_base"]), record["practice"])
+        if not _was_started(unused):  # its first start was refused: nothing has been decided yet
+            forget(unused)
+            return _make(folder, base or record["port_base"], practice=practice, practice_start=practice_start)
+        kind, asked = ("practice", "an ordinary") if record["practice"] else ("ordinary", "a practice")
         raise StackProblem(
-            f"the stack in {folder} was made as {kind}, and this is an {asked} start",
+            f"the stack in {folder} was made as {kind}, and this is {asked} start",
             "start it as what it is, or choose another folder with TUOPIN_HOME",
         )
     if base is not None and base != record["port_base"]:
@@ -163,6 +167,10 @@ def open_home(
     home = Home(folder, Ports(record["port_base"]), practice)
     _make_folders(home)
     return home
+
+
+def _was_started(home: Home) -> bool:
+    return any((home.folder / name).exists() for name in ("postgres", "kafka"))
 
 
 def _make(folder: Path, base: int, *, practice: bool, practice_start: datetime | None) -> Home:

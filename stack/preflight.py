@@ -78,7 +78,8 @@ def check_ports(home: Home) -> None:
         listed = ", ".join(f"{port} ({name})" for name, port in taken.items())
         raise StackProblem(
             f"these ports are taken by other programs: {listed}",
-            f"end them (`ss -ltnp` names them), or move this stack: TUOPIN_PORT_BASE=… (now {home.ports.base})",
+            "end them (`ss -ltnp` names them), or move this stack: put another number than "
+            f"{home.ports.base} before the same command, such as TUOPIN_PORT_BASE={home.ports.base + 100}",
         )
 
 

@@ -12,7 +12,10 @@ from typing import Any
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
+from shared.auth import Role
+from shared.values import DivisionCode, ValueWrong
 from stack.home import Home, write_whole
+from stack.problems import StackProblem
 
 ISSUER = AUDIENCE = "tuopin"
 ALGORITHM = "ES256"
@@ -36,6 +39,19 @@ def write_public_keys(home: Home) -> Path:
     path = home.config / "jwks.json"
     write_whole(path, public_keys(home))
     return path
+
+
+def check_claims(roles: Sequence[str], divisions: Sequence[str]) -> None:
+    """A slip in a role would give no right, one in a division no rows: better said now than by every answer."""
+    known = [role.value for role in Role]
+    for role in roles:
+        if role not in known:
+            raise StackProblem(f"there is no role {role!r}", f"name one of {', '.join(known)}")
+    for division in divisions:
+        try:
+            DivisionCode.parse(division)
+        except ValueWrong as wrong:
+            raise StackProblem(str(wrong), "give 2, 4, 6, 9 or 12 digits: 623023 is a whole county") from None
 
 
 def make_token(

@@ -106,9 +106,33 @@ def test_an_ordinary_home_never_becomes_one_for_practice_nor_the_reverse(tmp_pat
         folder = tmp_path / str(practice)
         home = open_home(folder, practice=practice)
         assert open_home(folder, practice=practice) == home
+        (folder / "postgres").mkdir()  # it was started
         with pytest.raises(StackProblem, match="was made as"):
             open_home(folder, practice=not practice)
         assert (folder / "clock.json").exists() == practice
+
+
+def test_a_home_whose_first_start_was_refused_may_still_become_either(tmp_path: Path) -> None:
+    """Ports were taken, say: nothing has been decided yet."""
+    open_home(tmp_path / "home", practice=False, port_base=20_000).passwords()
+    second = open_home(tmp_path / "home", practice=True)
+    assert second.practice
+    assert second.ports == Ports(20_000)
+    assert (tmp_path / "home" / "clock.json").exists()
+
+
+def test_commands_on_a_stack_that_stands_still_say_so(tmp_path: Path) -> None:
+    """Its ports may be another stack's by now, so nothing is asked there."""
+    open_home(tmp_path / "home", practice=False)
+    for command in (["verify"], ["republish", "notify"], ["replay", "notify"], ["migrate", "notify"]):
+        assert_plain(tuopin(*command, TUOPIN_HOME=str(tmp_path / "home")), "is not running", "tuopin up")
+
+
+@pytest.mark.parametrize(("role", "division", "told"), [("boss", "623023", "boss"), ("clerk", "62302", "62302")])
+def test_a_token_that_would_open_nothing_is_not_signed(role: str, division: str, told: str, tmp_path: Path) -> None:
+    open_home(tmp_path / "home", practice=False)
+    arguments = ("token", "--sub", "a", "--role", role, "--division", division)
+    assert_plain(tuopin(*arguments, TUOPIN_HOME=str(tmp_path / "home")), told)
 
 
 def test_secrets_are_for_their_owner_alone_and_kept(tmp_path: Path) -> None:
