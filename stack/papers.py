@@ -13,6 +13,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from shared.auth import PUBLIC, Role
+from shared.bus import REPUBLISHED, Republished
 from shared.crypto import new_key_ring
 from shared.events import FACTS
 from shared.events.papers import asyncapi, schema_of
@@ -29,7 +30,7 @@ def all_papers() -> Iterator[tuple[Path, str]]:
     """(path below docs/, text) of each."""
     for model in FACTS.values():
         yield Path("events") / f"{model.TYPE}.json", _json(schema_of(model))
-    yield Path("asyncapi.json"), _json(asyncapi())
+    yield Path("asyncapi.json"), _json(asyncapi(REPUBLISHED, Republished))
     yield Path("rulebook.md"), rulebook()
     applications = {service: application(service) for service in SERVICES}
     for service, app in applications.items():
@@ -47,6 +48,15 @@ def write_papers(docs: Path = DOCS) -> list[Path]:
             path.write_text(text, encoding="utf-8")
             changed.append(path)
     return changed
+
+
+def release_papers(docs: Path = DOCS) -> None:
+    """Keep today's schemas and APIs as released: from now on they only gain."""
+    for place, text in all_papers():
+        if place.suffix == ".json" and place.parent.name in ("events", "api"):
+            kept = docs / place.parent / "released" / place.name
+            kept.parent.mkdir(exist_ok=True)
+            kept.write_text(text, encoding="utf-8")
 
 
 def application(service: str) -> FastAPI:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import BaseModel
+
 from shared.events import FACTS, TOPICS
 from shared.events.fact import Fact, Topic
 
@@ -19,8 +21,8 @@ def schema_of(model: type[Fact]) -> dict[str, Any]:
     return {"$id": model.TYPE, "x-topic": model.TOPIC, **schema}
 
 
-def asyncapi() -> dict[str, Any]:
-    """The AsyncAPI 3 document of all topics."""
+def asyncapi(mark_type: str, mark: type[BaseModel]) -> dict[str, Any]:
+    """The AsyncAPI 3 document of all topics; `mark` is what a speaker sends behind all it has said again."""
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -30,18 +32,21 @@ def asyncapi() -> dict[str, Any]:
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": "application/json",
-        "channels": {topic.name: _channel(topic) for topic in TOPICS},
+        "channels": {topic.name: _channel(topic, mark_type) for topic in TOPICS},
         "operations": _operations(),
-        "components": {"messages": {model.TYPE: _message(model) for model in FACTS.values()}},
+        "components": {
+            "messages": {model.TYPE: _message(model) for model in FACTS.values()} | {mark_type: _mark(mark_type, mark)}
+        },
     }
 
 
-def _channel(topic: Topic) -> dict[str, Any]:
+def _channel(topic: Topic, mark_type: str) -> dict[str, Any]:
     spoken = [model for model in FACTS.values() if topic.name == model.TOPIC]
     return {
         "address": topic.name,
         "description": f"{topic.kind} topic, {RETENTION[topic.kind]}",
-        "messages": {model.__name__: {"$ref": f"#/components/messages/{model.TYPE}"} for model in spoken},
+        "messages": {model.__name__: {"$ref": f"#/components/messages/{model.TYPE}"} for model in spoken}
+        | {"Republished": {"$ref": f"#/components/messages/{mark_type}"}},
         "bindings": {"kafka": {"partitions": topic.partitions, "bindingVersion": "0.5.0"}},
     }
 
@@ -54,6 +59,18 @@ def _operations() -> dict[str, Any]:
         for listener in topic.heard_by:
             operations[f"{listener}.hears.{topic.name}"] = {"action": "receive", "channel": channel}
     return operations
+
+
+def _mark(mark_type: str, mark: type[BaseModel]) -> dict[str, Any]:
+    return {
+        "name": mark_type,
+        "title": mark.__name__,
+        "summary": " ".join((mark.__doc__ or "").split()),
+        "payload": {
+            "schemaFormat": "application/schema+json;version=draft-2020-12",
+            "schema": mark.model_json_schema(mode="serialization"),
+        },
+    }
 
 
 def _message(model: type[Fact]) -> dict[str, Any]:
