@@ -1,4 +1,7 @@
-"""Plant the breaks one by one: `python -m tests.prove [NAME …]`. Exit code 1 if one of them goes unnoticed."""
+"""Plant the breaks one by one: `python -m tests.prove [PART OF A NAME …]`; `--list` writes the list.
+
+Exit code 1 if one of them goes unnoticed, if a test is red before anything was broken, or if nothing was chosen.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,8 @@ LEFT_OUT = shutil.ignore_patterns(
     ".git", ".venv", ".stack", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"
 )
 LONGEST_TEST_SECONDS = 300
+PAGE = PROJECT / "docs" / "prove.md"
+LIST = "## The list\n"
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,18 @@ def all_breaks() -> list[Break]:
         if module.name.startswith("of_"):
             found += importlib.import_module(f"tests.prove.{module.name}").BREAKS
     return found
+
+
+def listed(breaks: list[Break]) -> str:
+    """The list as the page shows it: what is broken, where, and who must notice."""
+    rows = [f"| {one.name} | `{one.file}` | `{one.test.partition('::')[2]}` |\n" for one in breaks]
+    return "".join(["| guard removed | in | noticed by |\n", "|---|---|---|\n", *rows])
+
+
+def page_with(written: str, table: str) -> str:
+    """The page, its list made anew."""
+    head, _, _ = written.partition(LIST)
+    return f"{head}{LIST}\n{len(table.splitlines()) - 2} breaks, made by `python -m tests.prove --list`.\n\n{table}"
 
 
 def run_test(copy: Path, test: str) -> tuple[int, list[str]]:
@@ -114,8 +131,9 @@ def baseline(copy: Path, tests_named: list[str]) -> list[str]:
 
 
 def main(names: list[str]) -> int:
-    """Prove all, or those named."""
-    chosen = [one for one in all_breaks() if not names or one.name in names]
+    """Prove all, or those whose names contain one of the texts given."""
+    chosen = [one for one in all_breaks() if not names or any(name in one.name for name in names)]
+    started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tuopin-prove-") as folder:
         copy = Path(folder) / "tree"
         shutil.copytree(PROJECT, copy, ignore=LEFT_OUT)
@@ -132,9 +150,12 @@ def main(names: list[str]) -> int:
             unnoticed += not outcome.noticed
             mark = "noticed " if outcome.noticed else "UNNOTICED"
             print(f"{mark} {one.name} ({time.monotonic() - began:.1f} s)\n    {outcome.words}", flush=True)
-    print(f"{len(chosen) - unnoticed} passed, {unnoticed} failed")
+    print(f"{len(chosen) - unnoticed} noticed, {unnoticed} unnoticed, {time.monotonic() - started:.0f} seconds")
     return 1 if unnoticed or not chosen else 0
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["--list"]:
+        PAGE.write_text(page_with(PAGE.read_text(encoding="utf-8"), listed(all_breaks())), encoding="utf-8")
+        sys.exit(0)
     sys.exit(main(sys.argv[1:]))

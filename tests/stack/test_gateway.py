@@ -294,7 +294,7 @@ async def test_a_caller_is_limited_whichever_address_he_uses_and_others_are_not(
         for _ in range(5):
             assert (await gateway.get("/registry/v1/things", first)).status_code == 200
         refused = [(await gateway.get("/registry/v1/things", first)) for _ in range(10)]
-        assert_problem(next(one for one in refused if one.status_code == 429), 429, "gateway.too_many")
+        assert_problem(max(refused, key=lambda one: one.status_code == 429), 429, "gateway.too_many")
         async with client_from(gateway, "127.0.0.9") as elsewhere:
             answers = [(await elsewhere.get("/registry/v1/things", headers=first)).status_code for _ in range(10)]
         assert 429 in answers

@@ -1,0 +1,92 @@
+"""Guards of the register: one head, one effect a decision and a payout, whole households, images that are kept."""
+
+from __future__ import annotations
+
+from tests.prove.breaks import Break
+
+STORE = "tests/registry/test_store.py::"
+INTAKE = "tests/registry/test_intake.py::"
+INBOX = "tests/registry/test_inbox.py::"
+GUARDS = "services/registry/migrations/versions/0002_guards.py"
+CHUNK = "services/registry/store/intake.py"
+ARRIVING = "services/registry/actions/arriving.py"
+
+BREAKS = [
+    Break(
+        "register: a day without a head",
+        GUARDS,
+        "having range_agg(during) <> coalesce(range_agg(during) filter (where relation = 'head'), '{{}}'))",
+        "having range_agg(during) is null)",
+        STORE + "test_a_household_has_exactly_one_head_a_day",
+    ),
+    Break(
+        "register: a person in two households in the past",
+        GUARDS,
+        'if {overlap("membership", "person_no", "person_no = any(persons)")} then',
+        'if {overlap("membership", "person_no", "person_no <> all(persons)")} then',
+        STORE + "test_a_person_in_two_households_is_refused_today_and_in_the_past",
+    ),
+    Break(
+        "intake: unchanged rows are written again",
+        CHUNK,
+        'where ({named(columns.compared, "p")}) is distinct from ({named(columns.compared, "s")})"""',
+        'where ({named(columns.compared, "p")}) is not null or ({named(columns.compared, "s")}) is null"""',
+        INTAKE + "test_the_same_file_twice_changes_nothing",
+    ),
+    Break(
+        "intake: the image before a change is not the one kept",
+        CHUNK,
+        "    version = p.version + 1, known_from = $2, recorded_by = $3, batch = s.job, batch_row = s.row\n"
+        "  from staging_person s where s.job = $1 and p.no = s.person_no and p.no = any($4)\n"
+        "  returning old.*)\n",
+        "    version = p.version + 1, known_from = $2, recorded_by = $3, batch = s.job, batch_row = s.row\n"
+        "  from staging_person s where s.job = $1 and p.no = s.person_no and p.no = any($4)\n"
+        "  returning new.*)\n",
+        INTAKE + "test_a_changed_person_is_a_new_version_with_batch_and_row",
+    ),
+    Break(
+        "intake: a file closes payouts",
+        CHUNK,
+        "and known_to = 'infinity'\n  and source = 'declared'\"\"\"",
+        "and known_to = 'infinity'\n  and source <> ''\"\"\"",
+        INTAKE + "test_a_file_never_touches_payouts_or_decided_statuses",
+    ),
+    Break(
+        "intake: fellows of a refused row are left out in silence",
+        ARRIVING,
+        "            yield Refusal(person.row, column, fellow, fellow_zh.format(row=row), fellow_en.format(row=row))\n",
+        "            _ = Refusal(person.row, column, fellow, fellow_zh.format(row=row), fellow_en.format(row=row))\n",
+        INTAKE + "test_a_person_on_record_out_of_scope_goes_back",
+    ),
+    Break(
+        "intake: a person recorded out of scope is taken in",
+        ARRIVING,
+        "if any(identity in register.hidden_people for identity in person.identities):",
+        "if all(identity in register.hidden_people for identity in (*person.identities, None)):",
+        INTAKE + "test_a_person_on_record_out_of_scope_goes_back",
+    ),
+    Break(
+        "hearing: a decision is not remembered",
+        "services/registry/actions/households.py",
+        "        await store.insert_decision(tx, before, paper, at)\n",
+        "        assert paper.decision is decision\n",
+        INBOX + "test_an_approved_exit_ends_poor_and_begins_lifted_once",
+    ),
+    Break(
+        "hearing: a payout's second telling counts again",
+        "services/registry/domain/decisions.py",
+        'if any(row.source == "payout" and row.reference == reference for row in household.income):',
+        'if any(row.source == "payout" and row.reference != reference for row in household.income):',
+        INBOX + "test_a_payout_is_one_income_row_of_its_year_once",
+    ),
+    Break(
+        "hearing: the payout's household is not announced anew",
+        "services/registry/actions/households.py",
+        '            written = Written("cooperative", at, before.observed_on)\n'
+        "            await store.save_household(tx, None, before, paid, written, {})\n"
+        "            await announce(tx, household_id, *facts, at=at)\n",
+        '            written = Written("cooperative", at, before.observed_on)\n'
+        "            await store.save_household(tx, None, before, paid, written, {})\n",
+        INBOX + "test_a_payout_is_one_income_row_of_its_year_once",
+    ),
+]
