@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from services.assessment import app
+from services.assessment.actions import judging
 from services.assessment.actions.explaining import Explained, JudgementMissing, explain_judgement
 from services.assessment.actions.judging import judgements_again
 from services.assessment.actions.runs import RunAhead, RunBehind, ask_for_run
@@ -218,7 +219,7 @@ async def test_a_run_judges_all_and_writes_only_what_is_news(office: Office) -> 
 
 async def test_a_run_goes_on_where_it_stood_chunk_by_chunk(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     await office.hear(*(make_household() for _ in range(7)))
-    monkeypatch.setattr("services.assessment.actions.judging.CHUNK", 3)
+    monkeypatch.setattr(judging, "CHUNK", 3)
     office.now += timedelta(days=200)
     await run(office)
     [record] = await office.rows("select judged, changed from run")
