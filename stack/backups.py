@@ -49,20 +49,24 @@ def back_up(home: Home, folder: Path, progress: Progress) -> None:
     progress(f"written to {folder}; it holds the keys of sealed fields: keep it as safe as the data")
 
 
-def restore_from(home: Home, folder: Path, progress: Progress) -> None:
-    """Replace every database by the backup's. Only while the stack is stopped: nobody may write meanwhile."""
+def restore_from(home: Home, folder: Path, progress: Progress, only: str | None = None) -> None:
+    """Replace every database by the backup's, or one service's alone. Only while the stack is stopped.
+
+    Keys are only ever added to a ring, so one service's restore keeps the present ring: it opens the older rows too.
+    """
     note = note_of(folder, home)
     if holder(home.run) is not None:
         raise StackProblem("this stack is running", "`tuopin down` first")
     progress(f"restoring what was saved at {note['at']}")
     with running_server(home) as server:
         asyncio.run(provision(server, home.passwords(), practice=home.practice))
-        for service in SERVICES:
+        for service in SERVICES if only is None else (only,):
             asyncio.run(_replace(server, service, folder, practice=home.practice))
             progress(f"{service}: restored")
-    shutil.copy2(home.key_ring(), home.secrets / f"{KEYS}.before-restore")
-    write_whole(home.secrets / KEYS, json.loads((folder / KEYS).read_text()), mode=0o600)
-    progress("all restored")
+    if only is None:
+        shutil.copy2(home.key_ring(), home.secrets / f"{KEYS}.before-restore")
+        write_whole(home.secrets / KEYS, json.loads((folder / KEYS).read_text()), mode=0o600)
+    progress("all restored" if only is None else f"only {only} is restored")
 
 
 def note_of(folder: Path, home: Home) -> dict[str, Any]:

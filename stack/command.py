@@ -324,17 +324,21 @@ def backup(folder: Annotated[Path, typer.Argument(help="a new folder for the dum
 
 
 @app.command()
-def restore(folder: Annotated[Path, typer.Argument(help="a folder that `tuopin backup` wrote")]) -> None:
+def restore(
+    folder: Annotated[Path, typer.Argument(help="a folder that `tuopin backup` wrote")],
+    only: Annotated[str | None, typer.Option(help="one service's database alone")] = None,
+) -> None:
     """Put a backup's databases in the place of the present ones. A running stack is stopped and started again."""
     from stack.backups import note_of, restore_from
     from stack.home import find
     from stack.lifecycle import start, stop
 
     home = find()
+    only = None if only is None else _known(only)
     note_of(folder, home)  # before anything is stopped
     if was_running := stop(home):
         tell("the stack is stopped")
-    restore_from(home, folder, tell)
+    restore_from(home, folder, tell, only)
     if was_running:
         start(home, tell)
     tell("next: `tuopin republish` for every service, then `tuopin verify`")

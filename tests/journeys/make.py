@@ -18,15 +18,17 @@ from typing import Any, TypeVar
 
 import asyncpg
 
+from stack.backups import restore_from
 from stack.demo.comparison import Comparison
 from stack.demo.quiet import Watch
 from stack.demo.report import Report
 from stack.demo.stage import morning
 from stack.demo.story import FIRST_DAY, SCENES, Cast, Story, scene
 from stack.home import PROJECT, Home
-from stack.lifecycle import read_states
+from stack.lifecycle import read_states, start, stop
 from stack.practice import practice_stack
 from stack.programs import postgres_of
+from stack.provision import SERVICES
 from stack.sample import write_sample
 from tests.stack.homes import reachable_folder
 
@@ -105,17 +107,42 @@ class Rehearsal:
         finally:
             await connection.close()
 
+    def execute(self, service: str, sql: str) -> None:
+        """Change rows behind the services' backs: no trigger and no policy stands in the way."""
+        self.run(self._execute(service, sql))
+
+    async def _execute(self, service: str, sql: str) -> None:
+        connection = await asyncpg.connect(postgres_of(self.home).dsn(service), ssl=False)
+        try:
+            await connection.execute(f"set session_replication_role = replica; {sql}")
+        finally:
+            await connection.close()
+
     def states(self) -> dict[str, Any]:
         """What the watcher says of each program."""
         return read_states(self.home)
 
-    def watch_anew(self) -> None:
-        """After the broker or the databases were away: look through fresh connections."""
-        self.run(self._change_watch())
+    def stop(self) -> None:
+        """The whole stack, in order."""
+        self.run(self.story.watch.__aexit__())
+        stop(self.home)
 
-    async def _change_watch(self) -> None:
-        await self.story.watch.__aexit__()
-        self.story.watch = await Watch(self.home).__aenter__()
+    def start(self) -> None:
+        """Again, until all is up; it still ends with the tests."""
+        start(self.home, log.info, dies_with_us=True)
+        self.story.watch = self.run(Watch(self.home).__aenter__())
+
+    def restore(self, moment: str, only: str | None = None) -> None:
+        """As `tuopin restore` does, but the stack started again still ends with the tests."""
+        self.stop()
+        restore_from(self.home, self.backups[moment], log.info, only)
+        self.start()
+
+    def way_back(self) -> None:
+        """What an operator does after a lost broker or a restored backup: every service says all it holds again."""
+        for service in SERVICES:
+            self.tuopin("republish", service)
+        self.quiet()
 
 
 def until(condition: Callable[[], Any], what: str, seconds: float = 60) -> None:
@@ -148,7 +175,7 @@ async def _open(home: Home, folder: Path) -> Story:
 async def _close(story: Story) -> None:
     await story.watch.__aexit__()
     for person in fields(story.cast):
-        getattr(story.cast, person.name).__exit__(None, None, None)
+        getattr(story.cast, person.name).close()
 
 
 @contextmanager
