@@ -273,9 +273,9 @@ def _read_rows(file: Path) -> tuple[list[MemberRow], list[FieldError]]:
         try:
             member = MemberBody.model_validate(one)
         except ValidationError as error:
-            names = "、".join(
-                sorted({str(part["loc"][0]) for part in error.errors(include_input=False) if part["loc"]})
-            )
+            places = {part["loc"][0] for part in error.errors(include_input=False) if part["loc"]}
+            # A name that is none of ours may be a person's number put in a wrong place.
+            names = "、".join(sorted({str(place) if place in MemberBody.model_fields else "?" for place in places}))
             wrong.append(
                 FieldError(
                     "row.invalid", f"该行有误：{names or '不是对象'}", f"not valid: {names or 'no object'}", row=place

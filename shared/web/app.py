@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from shared.auth import PUBLIC, Doorkeeper
 from shared.clock import Clock
@@ -122,8 +123,14 @@ def _add(app: FastAPI, base: str, tag: str, declared: Declared) -> None:
 async def _refuse(request: Request, error: Exception) -> Response:
     problem = problem_of(error)
     log_failure(problem, error)
-    kept = {name: value for name, value in (getattr(error, "headers", None) or {}).items() if name == "Allow"}
-    return problem_response(problem, passing_of(request).trace.trace_id, kept)
+    told = {"Allow": _methods_of(request)} if problem.status == 405 else {}
+    return problem_response(problem, passing_of(request).trace.trace_id, told)
+
+
+def _methods_of(request: Request) -> str:
+    """All methods of this address: the router would name those of its first route alone."""
+    here = (route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE)
+    return ", ".join(sorted({method for route in here for method in route.methods or ()}))
 
 
 def _check(app: FastAPI) -> None:

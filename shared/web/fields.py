@@ -12,8 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from shared.errors import Problem
-from shared.values import CitizenId, DivisionCode, HouseholdNumber, Money
+from shared.values import CitizenId, DivisionCode, HouseholdNumber, Money, ValueWrong
 
 Value = TypeVar("Value")
 
@@ -38,9 +37,8 @@ def _reads(kind: type[Value], parse: Callable[[str], Value]) -> PlainValidator:
             raise PydanticCustomError("string_type", "must be text")
         try:
             return parse(given)
-        except Problem as problem:
-            texts = {"zh": problem.detail_zh, "en": problem.detail_en}
-            raise PydanticCustomError("value_invalid", "value not valid", texts) from None
+        except ValueWrong as problem:
+            raise PydanticCustomError("value_invalid", "value not valid", _why(problem)) from None
 
     return PlainValidator(read)
 
@@ -49,9 +47,14 @@ def _placed(where: str, name: str, parse: Callable[[str], Value], text: str) -> 
     """The same for a parameter: FastAPI takes plain types alone there."""
     try:
         return parse(text)
-    except Problem as problem:
-        texts = {"zh": problem.detail_zh, "en": problem.detail_en}
-        raise RequestValidationError([{"type": "value_invalid", "loc": (where, name), "ctx": texts}]) from None
+    except ValueWrong as problem:
+        facts = [{"type": "value_invalid", "loc": (where, name), "ctx": _why(problem)}]
+        raise RequestValidationError(facts) from None
+
+
+def _why(problem: ValueWrong) -> dict[str, str]:
+    """The reason alone: the detail repeats what was sent, which may be a person's name or number in a wrong place."""
+    return {"zh": problem.errors[0].zh, "en": problem.errors[0].en}
 
 
 def _schema(pattern: str, example: str, title: str) -> WithJsonSchema:

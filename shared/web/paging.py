@@ -14,7 +14,7 @@ from starlette.requests import Request
 
 from shared.crypto import KeyRing
 from shared.errors import Malformed
-from shared.web.passing import fittings_of
+from shared.web.passing import fittings_of, passing_of
 
 LARGEST_PAGE = 500
 USUAL_PAGE = 50
@@ -83,9 +83,10 @@ async def _paging(
     cursor: Annotated[str | None, Query(max_length=2_000, description="上一页给出的游标")] = None,
     limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE, description="每页条数")] = USUAL_PAGE,
 ) -> Paging:
-    """A cursor is bound to path and filters: the same under other filters would skip rows silently."""
+    """A cursor is bound to its caller, path and filters: the same under other filters would skip rows silently."""
     filters = sorted(item for item in request.query_params.multi_items() if item[0] not in OWN_PARAMETERS)
-    place = json.dumps([request.url.path, filters], ensure_ascii=False).encode() + b"\0"
+    officer = passing_of(request).officer
+    place = json.dumps([officer.sub if officer else "", request.url.path, filters], ensure_ascii=False).encode() + b"\0"
     return Paging(fittings_of(request.app).keys, place, cursor, limit)
 
 

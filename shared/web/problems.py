@@ -6,6 +6,7 @@ Nothing that was sent is told back and no text of the database leaves: a message
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -33,6 +34,8 @@ from shared.log import get_logger
 from shared.web.wording import said
 
 MEDIA_TYPE = "application/problem+json"
+# A place that a caller named himself may be a person's number: only what looks like a field is told back.
+FIELD = re.compile(r"(?!(?:[^0-9]*[0-9]){6})[a-z][a-z0-9_-]{0,39}")
 TYPE_PREFIX = "urn:tuopin:problem:"
 TITLES = {
     400: "请求无法解析",
@@ -212,9 +215,8 @@ def _field_error(error: Mapping[str, Any]) -> FieldError:
 def _pointer(place: Sequence[str | int]) -> str:
     """`#/members/0/name` in the body, `query:limit` elsewhere."""
     where, *rest = place or ("body",)
-    if where == "body":
-        return "#" + "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in rest)
-    return f"{where}:{'.'.join(map(str, rest))}"
+    told = [str(part) if isinstance(part, int) or FIELD.fullmatch(part) else "?" for part in rest]
+    return "#" + "".join("/" + part for part in told) if where == "body" else f"{where}:{'.'.join(told)}"
 
 
 def log_failure(problem: Problem, error: BaseException) -> None:
