@@ -68,6 +68,7 @@ ANSWERS = (
 ANY_OTHER = Answer(
     400, "gateway.error", "错误", "网关未能处理该请求", "The gateway could not handle the request", "请稍后重试"
 )
+UNREAD = (400, 431)
 
 
 def local_replies() -> dict[str, Any]:
@@ -86,15 +87,22 @@ def _mapper(answer: Answer, comparison: dict[str, Any]) -> dict[str, Any]:
         "detail_en": answer.en,
         "hint": answer.hint,
         # What is refused before it is read has no request id yet: then its connection, which the access log names too.
-        "trace_id": "connection-%CONNECTION_ID%" if answer.status == 400 else "%STREAM_ID%",
+        "trace_id": "connection-%CONNECTION_ID%" if answer.status in UNREAD else "%STREAM_ID%",
     }
     mapper: dict[str, Any] = {
         "filter": {"status_code_filter": {"comparison": comparison}},
         "body_format_override": {"content_type": "application/problem+json; charset=utf-8", "json_format": problem},
     }
+    told = {}
     if answer.retry_after is not None:
-        wait = {"key": "retry-after", "value": str(answer.retry_after)}
-        mapper["headers_to_add"] = [{"header": wait, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}]
+        told["retry-after"] = str(answer.retry_after)
+    if answer.status == 401:
+        told["www-authenticate"] = "Bearer"  # Envoy's own repeats the address with its query, which may name a person
+    if told:
+        mapper["headers_to_add"] = [
+            {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+            for key, value in told.items()
+        ]
     return mapper
 
 

@@ -38,7 +38,7 @@ def assert_problem(answer: httpx.Response, status: int, code: str) -> dict[str, 
     assert any("\u4e00" <= letter <= "\u9fff" for letter in problem["detail"])
     assert problem["detail_en"].isascii()
     assert problem["hint"]
-    if status == 400:  # refused before it had an id
+    if status in (400, 431):  # refused before it had an id
         assert problem["trace_id"].startswith("connection-")
     else:
         assert problem["trace_id"] == answer.headers["x-request-id"]
@@ -77,6 +77,20 @@ async def test_any_other_token_is_refused(
     before = len(gateway.upstream.requests)
     assert_problem(await gateway.get("/registry/v1/things", headers()), status, code)
     assert len(gateway.upstream.requests) == before
+
+
+async def test_a_refused_token_is_told_without_what_was_asked(gateway: Running) -> None:
+    """An address may carry a person's number; it is in neither the answer nor its headers."""
+    for headers in ({}, bearer(token(minutes=-5))):
+        answer = await gateway.get("/registry/v1/things?number=629999199001011234", headers)
+        assert_problem(answer, 401, "gateway.token")
+        assert answer.headers["www-authenticate"] == "Bearer"
+        assert "629999199001011234" not in answer.text + repr(answer.headers)
+
+
+async def test_headers_beyond_the_limit_are_a_problem_too(gateway: Running) -> None:
+    for many in ({"x-long": "a" * 40_000}, {f"x-{number}": "a" for number in range(150)}):
+        assert_problem(await gateway.get("/registry/v1/things", bearer() | many), 431, "gateway.headers")
 
 
 async def test_an_unsigned_token_is_refused(gateway: Running) -> None:
