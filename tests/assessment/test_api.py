@@ -15,6 +15,7 @@ import pytest
 from services.assessment import app
 from services.assessment.actions.runs import ask_for_run
 from services.assessment.rules import pack
+from shared.clock import Clock
 from shared.db import create_engine, transaction
 from shared.events.assessment import HouseholdJudged
 from shared.values import Scope, new_id
@@ -294,3 +295,39 @@ async def test_numbers_already_in_force_are_not_changed_afterwards(desk: Desk) -
     assert own[:2] == [(date(2019, 10, 1), date(2019, 11, 30)), (date(2019, 12, 1), None)]
     missing = await desk.post(f"/parameters/{new_id()}/approve", sub="fang", role="approver")
     assert missing.json()["code"] == "parameter.proposal_missing"
+
+
+@pytest.mark.usefixtures("own_numbers")
+@pytest.mark.parametrize(
+    ("key", "value", "unit", "code"),
+    [
+        ("exit.publicity_days", "6", "days", "parameter.too_loose"),
+        ("exit.publicity_days", "0", "days", "parameter.too_loose"),
+        ("exit.publicity_days", "7", "count", "parameter.too_loose"),
+        ("exit.meeting_quorum", "1/2", "share", "parameter.too_loose"),
+        ("exit.meeting_quorum", "3/2", "share", "parameter.too_loose"),
+        ("exit.meeting_majority", "half", "share", "parameter.too_loose"),
+        ("exit.publicity_days", "7", "days", None),
+        ("exit.publicity_days", "10", "days", None),
+        ("exit.meeting_quorum", "3/4", "share", None),
+    ],
+)
+async def test_a_village_may_tighten_a_safeguard_but_never_loosen_it(
+    desk: Desk, key: str, value: str, unit: str, code: str | None
+) -> None:
+    asked = PROPOSAL | {"key": key, "value": value, "unit": unit, "division": VILLAGE.text}
+    answer = await desk.post("/parameters", asked, at=VILLAGE.text)
+    assert answer.json().get("code") == code, answer.text
+    assert answer.status_code == (201 if code is None else 422)
+
+
+@pytest.mark.usefixtures("own_numbers")
+async def test_a_village_cannot_put_its_own_number_under_what_was_judged_before(desk: Desk) -> None:
+    for day in ("2014-01-01", "2019-08-20"):
+        past = await desk.post("/parameters", PROPOSAL | {"division": VILLAGE.text, "valid_from": day})
+        assert past.json()["code"] == "parameter.past", day
+    first = await desk.post("/parameters", PROPOSAL | {"division": VILLAGE.text, "valid_from": "2019-08-21"})
+    assert first.status_code == 201, first.text
+    Clock(desk.tokens.file.parent).move_to(desk.office.now + timedelta(days=1))
+    late = await desk.post(f"/parameters/{first.json()['id']}/approve", sub="fang", role="approver")
+    assert late.json()["code"] == "parameter.past"

@@ -12,7 +12,7 @@ from pydantic import Field
 from services.assessment.actions import parameters as actions
 from services.assessment.api.asked import READERS, Division
 from services.assessment.api.judgements import ParameterOut, TextOut
-from services.assessment.domain.numbers import NumberBeyondPack
+from services.assessment.domain.numbers import NumberBeyondPack, NumberTooLoose
 from services.assessment.rules import packs
 from shared.clock import today
 from shared.errors import ScopeRefused
@@ -116,7 +116,7 @@ class ProposalOut(Out):
     "/parameters",
     roles=(Role.REVIEWER,),
     status=201,
-    problems=(ParameterWrong, NumberBeyondPack, actions.ParameterPast, ScopeRefused),
+    problems=(ParameterWrong, NumberBeyondPack, NumberTooLoose, actions.ParameterPast, ScopeRefused),
 )
 async def propose_parameter(body: Proposal, tx: Tx, officer: Officer, now: Now) -> ProposalOut:
     """提出参数: the first of two persons; it is not in force yet."""
@@ -138,7 +138,13 @@ async def propose_parameter(body: Proposal, tx: Tx, officer: Officer, now: Now) 
 @router.post(
     "/parameters/{proposal_id}/approve",
     roles=(Role.APPROVER,),
-    problems=(actions.ProposalMissing, actions.ProposalDecided, actions.SamePerson, actions.ParameterPast),
+    problems=(
+        actions.ProposalMissing,
+        actions.ProposalDecided,
+        actions.SamePerson,
+        actions.ParameterPast,
+        NumberTooLoose,
+    ),
 )
 async def approve_parameter(proposal_id: UUID, tx: Tx, officer: Officer, now: Now) -> ParameterOut:
     """审定参数: the second person; the row before it ends the day before."""

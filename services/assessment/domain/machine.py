@@ -231,6 +231,11 @@ class Procedure:
                 return step
         raise StepUnknown(procedure=self.name, step=code)
 
+    @property
+    def numbers(self) -> frozenset[str]:
+        """Keys of the dated numbers that it rests on: each is a safeguard, which a place may only tighten."""
+        return frozenset({self.publicity_days, *(key for step in self.steps for key in step.numbers)})
+
     def open_states(self) -> tuple[str, ...]:
         """States in which a case is still in somebody's hands."""
         return tuple(state.code for state in self.states if not state.is_final)

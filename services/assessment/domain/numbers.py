@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from fractions import Fraction
 from functools import cached_property
 from typing import Any, Final
 
@@ -28,6 +29,16 @@ class NumberBeyondPack(Invalid):
     en = "Parameter '{key}' has the value {value}, beyond {least} to {most} that pack {pack} declares"
     hint_zh = "请更正参数，或修改规则包后重新装入"
     hint_en = "Correct the parameter, or change the pack and load it again"
+
+
+class NumberTooLoose(Invalid):
+    """参数低于上级规定: days of publicity, quorum and majority protect the villagers; a place may only ask for more."""
+
+    code = "parameter.too_loose"
+    zh = "参数“{key}”的取值 {value}（{unit}）低于上级规定的 {least}（{least_unit}）；依据：{basis}"
+    en = "Parameter '{key}' with value {value} ({unit}) asks for less than the {least} ({least_unit}) in force above it"
+    hint_zh = "本地可以更严，不可更宽"
+    hint_en = "A place may be stricter, never laxer"
 
 
 @dataclass(frozen=True)
@@ -104,6 +115,26 @@ def refuse_beyond(pack: Pack, row: Parameter) -> None:
     if not is_within:
         value = f"{row.value} ({row.unit})"
         raise NumberBeyondPack(key=row.key, value=value, pack=pack.id, least=shape.least, most=shape.most)
+
+
+def refuse_looser(row: Parameter, above: Parameter | None) -> None:
+    """A safeguard of a procedure: in the unit and at least as large as the one that holds in the division above."""
+    if above is None:
+        return
+    try:
+        is_kept = row.unit == above.unit and Fraction(row.value) >= Fraction(above.value)
+        is_possible = row.unit != "share" or Fraction(row.value) <= 1
+    except (ValueError, ZeroDivisionError):
+        is_kept = is_possible = False
+    if not (is_kept and is_possible):
+        raise NumberTooLoose(
+            key=row.key,
+            value=row.value,
+            unit=row.unit,
+            least=above.value,
+            least_unit=above.unit,
+            basis=above.basis_zh,
+        )
 
 
 def _bound(rows: Mapping[str, Parameter | None], asof: date) -> Bound:
