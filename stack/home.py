@@ -19,6 +19,7 @@ from shared.crypto import new_key_ring
 from stack.problems import StackProblem
 from stack.processes import port_is_free
 from stack.provision import SERVICES, make_passwords
+from stack.supervisor import refuse_running
 
 PROJECT = Path(__file__).resolve().parents[1]
 DEFAULT_PORT_BASE = 18400
@@ -153,6 +154,7 @@ def open_home(
         return _make(folder, base or DEFAULT_PORT_BASE, practice=practice, practice_start=practice_start)
     if record["practice"] != practice:
         unused = Home(folder, Ports(record["port_base"]), record["practice"])
+        refuse_running(unused.run)
         if not _was_started(unused):  # its first start was refused: nothing has been decided yet
             forget(unused)
             return _make(folder, base or record["port_base"], practice=practice, practice_start=practice_start)
@@ -162,6 +164,7 @@ def open_home(
             "start it as what it is, or choose another folder with TUOPIN_HOME",
         )
     if base is not None and base != record["port_base"]:
+        refuse_running(folder / "run")  # or every later command would ask at ports where it does not listen
         record["port_base"] = base
         write_whole(folder / RECORD, record)
     home = Home(folder, Ports(record["port_base"]), practice)

@@ -11,7 +11,7 @@ from stack.jars import cache_folder, locked_jars
 from stack.postgres import require_reachable
 from stack.problems import StackProblem
 from stack.processes import port_is_free
-from stack.supervisor import AlreadyRunning, holder
+from stack.supervisor import refuse_running
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_GLIBC = (2, 31)
@@ -64,14 +64,6 @@ def _require_room(folder: Path, wanted: int, free: int | None) -> None:
         )
 
 
-def check_not_running(home: Home) -> None:
-    pid = holder(home.run)
-    if pid is not None:
-        raise AlreadyRunning(
-            f"this stack is already running, pid {pid}", "`tuopin status` shows it, `tuopin down` stops it"
-        )
-
-
 def check_ports(home: Home) -> None:
     taken = {name: port for name, port in home.ports.all().items() if not port_is_free(port)}
     if taken:
@@ -92,7 +84,7 @@ def check_reachable(home: Home) -> None:
 def check(home: Home) -> None:
     """Everything, the cheapest and likeliest first."""
     check_machine()
-    check_not_running(home)
+    refuse_running(home.run)
     check_ports(home)
     check_disk(home.folder)
     check_reachable(home)

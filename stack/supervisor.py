@@ -240,10 +240,7 @@ def hold(run: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise AlreadyRunning(
-                f"this stack is already running, pid {_pid_in(lock)}",
-                "`tuopin status` shows it, `tuopin down` stops it",
-            ) from None
+            raise _already_running(_pid_in(lock)) from None
         lock.truncate(0)
         lock.write(f"{os.getpid()}\n")
         lock.flush()
@@ -261,6 +258,19 @@ def holder(run: Path) -> int | None:
     except FileNotFoundError:
         pass
     return None
+
+
+def refuse_running(run: Path) -> None:
+    """Before a home is changed or anything is started in it."""
+    pid = holder(run)
+    if pid is not None:
+        raise _already_running(pid)
+
+
+def _already_running(pid: int) -> AlreadyRunning:
+    return AlreadyRunning(
+        f"this stack is already running, pid {pid}", "`tuopin status` shows it, `tuopin down` stops it"
+    )
 
 
 def refuse_second(run: Path) -> None:

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from stack import preflight
-from stack.home import PROJECT, Ports, forget, free_port_base, open_home
+from stack.home import PROJECT, Ports, find, forget, free_port_base, open_home
 from stack.problems import StackProblem
 from stack.processes import free_ports, port_answers
+from stack.supervisor import hold
 from tests.stack.homes import reachable_folder
 
 CLOSED = "http://127.0.0.1:9"  # the discard port: nobody listens
@@ -110,6 +111,19 @@ def test_an_ordinary_home_never_becomes_one_for_practice_nor_the_reverse(tmp_pat
         with pytest.raises(StackProblem, match="was made as"):
             open_home(folder, practice=not practice)
         assert (folder / "clock.json").exists() == practice
+
+
+def test_a_running_stack_keeps_its_ports_and_kind(tmp_path: Path) -> None:
+    """A second start with another base is refused before anything is written: `status` must still find the stack."""
+    base = free_port_base()
+    home = open_home(tmp_path / "home", practice=False, port_base=base)
+    told = {"TUOPIN_HOME": str(home.folder)}
+    with hold(home.run):
+        assert_plain(tuopin("up", **told, TUOPIN_PORT_BASE=str(free_port_base())), "already running")
+        assert_plain(tuopin("up", "--practice", **told), "already running")
+        assert find(home.folder) == home
+    moved = open_home(home.folder, practice=False, port_base=20_000)
+    assert moved.ports == Ports(20_000)
 
 
 def test_a_home_whose_first_start_was_refused_may_still_become_either(tmp_path: Path) -> None:
