@@ -17,6 +17,7 @@ from shared.db import transaction
 from shared.events.assessment import CaseAdvanced, CaseDecided, CaseOpened
 from shared.values import Scope, new_id
 from stack.provision import Database
+from tests.assessment.make import make_household, make_listed
 from tests.assessment.town import (
     APPROVER,
     CLERK,
@@ -195,6 +196,22 @@ async def test_a_judgement_that_cannot_be_seen_is_not_taken_for_a_good_one(town:
     for table in ("subject", "judgement", "finding", "circumstance", "household"):
         await town.rows(f"update {table} set division = $1", OTHER_TOWN.value + 201)
     assert code_of((await town.approve(case_id))[0]) == "case.not_judged"
+
+
+@pytest.mark.parametrize("change", ["moved next door", "poor no more"])
+async def test_who_no_longer_is_of_this_village_and_status_is_not_approved(town: TownHall, change: str) -> None:
+    """The neighbours never read its name, or there is nothing to end: refused whatever is explained, and it may end."""
+    _, [case_id] = await town.hung()
+    await town.days_pass(8)
+    [row] = await town.rows("select household from case_file")
+    division, status = (NEIGHBOUR, "poor") if change == "moved next door" else (VILLAGE, "lifted")
+    facts = make_household(household=row["household"], version=2, division=division, status=status)
+    await town.hear(make_listed(facts, f"{VILLAGE.text}0001"), facts)
+    [newest] = await town.rows("select judgement from subject")
+    await town.step("explain", {"judgement": str(newest["judgement"]), "why": "已核实"}, case_id, by=REVIEWER)
+    assert code_of((await town.approve(case_id))[0]) == "case.household_elsewhere"
+    paper = {"document_number": "镇发〔2019〕32号", "effective_on": town.today, "why": "已迁出或身份已变"}
+    assert must((await town.step("refuse", paper, case_id, by=APPROVER))[0]).state == "refused"
 
 
 async def test_neighbours_see_no_case_and_take_no_step(town: TownHall) -> None:

@@ -124,8 +124,13 @@ class _Opener:
 
 def refuse_strangers(procedure: Procedure, shown: ShownHousehold, village: DivisionCode) -> None:
     """A procedure is for households of its village that now have the status it ends."""
-    if shown.village != village or procedure.subject_status not in shown.statuses:
+    if not is_for(procedure, shown, village):
         raise HouseholdElsewhere(village=shown.village, statuses="、".join(shown.statuses) or "—")
+
+
+def is_for(procedure: Procedure, shown: ShownHousehold, village: DivisionCode) -> bool:
+    """Whether the household lives in that village and has the status that the procedure ends."""
+    return shown.village == village and procedure.subject_status in shown.statuses
 
 
 async def take_step(
@@ -174,15 +179,24 @@ async def standings_of(tx: Transaction, cases: Iterable[Case], at: datetime) -> 
     lists = await publicity.load_publicities(tx, {case.publicity for case in listed if case.publicity is not None})
     still_open = await objections.count_open(tx, [case.id for case in listed])
     numbers = await _numbers(tx, listed, at)
+    shown = await standing.shown_households(tx, {case.household for case in listed}, today(at))
     return {
         case.id: Standing(
             latest=newest.get(case.household),
             publicity=lists.get(case.publicity) if case.publicity else None,
             objections_open=still_open.get(case.id, 0),
             numbers=numbers[case.village],
+            strange=_strange(case, shown.get(case.household)),
         )
         for case in listed
     }
+
+
+def _strange(case: Case, shown: ShownHousehold | None) -> ShownHousehold | None:
+    """The household as it now is, if it could not be put into this procedure in this village any more."""
+    if shown is None or is_for(PROCEDURES[case.kind], shown, case.village):
+        return None
+    return shown
 
 
 async def _numbers(tx: Transaction, cases: Collection[Case], at: datetime) -> dict[DivisionCode, dict[str, Parameter]]:

@@ -240,13 +240,15 @@ class ShownHousehold:
 class Standing:
     """办理依据: all that a guard may look at besides the case: loaded under lock, handed over, never fetched.
 
-    `latest` is None where the household's newest judgement cannot be seen (it moved out of the caller's divisions).
+    `latest` is None where the household's newest judgement cannot be seen (it moved out of the caller's divisions);
+    `strange` is the household as it now is, if that is no longer one of the case's village and status.
     """
 
     latest: CitedJudgement | None
     publicity: Publicity | None = None
     objections_open: int = 0
     numbers: Mapping[str, Parameter] = field(default_factory=dict)
+    strange: ShownHousehold | None = None
 
 
 def opened(case: Case) -> CaseOpened:

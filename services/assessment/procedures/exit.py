@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import date
 from fractions import Fraction
 
-from services.assessment.domain.cases import CitedJudgement, HouseholdNotJudged
+from services.assessment.domain.cases import CitedJudgement, HouseholdElsewhere, HouseholdNotJudged
 from services.assessment.domain.machine import Attempt, Door, Entry, EntryKind, Guard, Procedure, State, Step, Way
 from services.assessment.domain.publicity import PublicityState
 from shared.errors import Conflict, FieldError, Invalid, Refused
@@ -192,6 +192,13 @@ def _explains_the_newest(attempt: Attempt) -> None:
         raise NothingToExplain(judgement=latest.id, verdict=latest.verdict)
 
 
+def _still_of_this_village(attempt: Attempt) -> None:
+    """The village that read its name is the one it lives in, and the status that ends is one it has."""
+    strange = attempt.standing.strange
+    if strange is not None:
+        raise HouseholdElsewhere(village=strange.village, statuses="、".join(strange.statuses) or "—")
+
+
 def _second_person(attempt: Attempt) -> None:
     if attempt.by.sub in attempt.case.people:
         raise ApproverTookPart()
@@ -218,6 +225,9 @@ JUDGEMENT_STANDS = Guard(
     _newest_judgement_stands,
 )
 EXPLAINS = Guard("explains_the_newest", "说明最近未达标研判", "explains the newest, failing one", _explains_the_newest)
+STILL_HERE = Guard(
+    "still_here", "户仍在本村且身份未变", "the household still lives here and is still poor", _still_of_this_village
+)
 SECOND_PERSON = Guard("second_person", "决定人未经办本案", "the decider recorded no step", _second_person)
 EFFECTIVE = Guard(
     "effective_after_publicity",
@@ -382,7 +392,7 @@ STEPS = (
         roles=("approver",),
         level=Level.TOWNSHIP,
         entries=_DECIDED,
-        guards=(SECOND_PERSON, NO_OBJECTION, JUDGEMENT_STANDS, EFFECTIVE),
+        guards=(SECOND_PERSON, NO_OBJECTION, STILL_HERE, JUDGEMENT_STANDS, EFFECTIVE),
     ),
     Step(
         "refuse",
