@@ -1,0 +1,422 @@
+"""How each route of the four services is asked about something real, and what its scope makes of the asker's place.
+
+A route without a recipe fails the matrix. A recipe makes one request about a noun of one village; whoever sends it gets
+it granted, or refused for a reason that the kind of the route tells beforehand.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from tests.journeys.desk import Asked
+from tests.journeys.village import DAY, MEETING, Village
+
+
+class Kind(Enum):
+    """What somebody gets who has the role and not the place."""
+
+    NOUN = "404: it is not there for him"
+    WRITE = "403 scope.refused: he writes into another division"
+    LIST = "2xx, and what lies elsewhere is not in it"
+    BULK = "2xx, and each line of what lies elsewhere is refused"
+    JOB = "2xx at any place, whose rows alone it will touch; 403 without a place"
+    SHARED = "2xx: law, charts and whatever lies above all; it is nobody's"
+    PUBLIC = "2xx without a token"
+
+
+Make = Callable[[Village, str], Asked]
+Shows = Callable[[Village, Any], bool]
+Part = Callable[[Village], Any]
+WHOLE = 500
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """`make(village, role)`: the request. `shows`: whether an answer holds the seeded noun (LIST and BULK alone).
+
+    `is_spent`: each grant needs a request of its own. `town`: roles whose deed is a township's, not a village's.
+    """
+
+    kind: Kind
+    make: Make
+    shows: Shows | None = None
+    is_spent: bool = False
+    town: tuple[str, ...] = ()
+
+
+RECIPES: dict[str, Recipe] = {}
+
+
+def recipe(route: str, kind: Kind, shows: Shows | None = None, **more: Any) -> Callable[[Make], Make]:
+    """Write down the recipe of one route."""
+
+    def keep(make: Make) -> Make:
+        assert route not in RECIPES, f"two recipes for {route}"
+        RECIPES[route] = Recipe(kind, make, shows, **more)
+        return make
+
+    return keep
+
+
+def _get(route: str, kind: Kind, path: Part | None = None, shows: Shows | None = None, **query: Any) -> None:
+    """A question; what is a function of the village is worked out when asked."""
+
+    def make(village: Village, _role: str) -> Asked:
+        told = {name: value(village) if callable(value) else value for name, value in query.items()}
+        return Asked("GET", path(village) if path else route, query=told)
+
+    recipe(f"GET {route}", kind, shows)(make)
+
+
+def names(part: Part) -> Shows:
+    """An answer that names this noun; `part` makes it, if it is not there yet."""
+    return lambda village, answer: str(part(village)) in json.dumps(answer)
+
+
+def _here(village: Village) -> str:
+    return village.code
+
+
+# ── registry ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+REGISTRY = "/registry/v1"
+
+
+def _household(village: Village) -> str:
+    return str(village.once("household", village.a_household))
+
+
+def _number(village: Village) -> str:
+    return str(village.once("household's number", lambda: _read(village)["number"]))
+
+
+def _read(village: Village) -> dict[str, Any]:
+    read: dict[str, Any] = village.desk.ask(
+        "clerk", village.code, "GET", f"{REGISTRY}/households/{_household(village)}"
+    )
+    return read
+
+
+def _intake(village: Village) -> str:
+    return str(village.once("tried intake", village.a_tried_intake))
+
+
+def _etag(village: Village, role: str, path: str) -> dict[str, str]:
+    answer = village.desk.send(Asked("GET", path), village.desk.token(role, [village.code]))
+    assert answer.status_code == 200, answer.text
+    return {"if-match": answer.headers["etag"]}
+
+
+_get(
+    f"{REGISTRY}/divisions",
+    Kind.LIST,
+    None,
+    names(_here),
+    level="village",
+    parent=lambda v: f"{v.code[:9]}000",
+    limit=WHOLE,
+)
+_get(f"{REGISTRY}/divisions/{{code}}", Kind.NOUN, lambda v: f"{REGISTRY}/divisions/{v.code}")
+_get(f"{REGISTRY}/doubts", Kind.LIST, None, lambda _, page: bool(page["items"]), division=_here)
+_get(f"{REGISTRY}/households", Kind.LIST, None, names(_household), division=_here, limit=WHOLE)
+_get(
+    f"{REGISTRY}/households/by-number/{{number}}", Kind.NOUN, lambda v: f"{REGISTRY}/households/by-number/{_number(v)}"
+)
+_get(f"{REGISTRY}/households/{{household_id}}", Kind.NOUN, lambda v: f"{REGISTRY}/households/{_household(v)}")
+_get(
+    f"{REGISTRY}/households/{{household_id}}/timeline",
+    Kind.NOUN,
+    lambda v: f"{REGISTRY}/households/{_household(v)}/timeline",
+)
+_get(f"{REGISTRY}/intakes/{{job_id}}", Kind.NOUN, lambda v: f"{REGISTRY}/intakes/{_intake(v)}")
+_get(f"{REGISTRY}/intakes/{{job_id}}/answer", Kind.NOUN, lambda v: f"{REGISTRY}/intakes/{_intake(v)}/answer")
+_get(f"{REGISTRY}/intakes/{{job_id}}/refusals", Kind.NOUN, lambda v: f"{REGISTRY}/intakes/{_intake(v)}/refusals")
+_get(f"{REGISTRY}/jobs", Kind.LIST, None, names(_intake), limit=WHOLE)
+_get(f"{REGISTRY}/jobs/{{job_id}}", Kind.NOUN, lambda v: f"{REGISTRY}/jobs/{_intake(v)}")
+_get(f"{REGISTRY}/reports/households", Kind.LIST, None, lambda _, counts: counts["households"] > 0, division=_here)
+
+
+@recipe(f"PATCH {REGISTRY}/divisions/{{code}}", Kind.NOUN, is_spent=True)
+def _amend_division(village: Village, _role: str) -> Asked:
+    path = f"{REGISTRY}/divisions/{village.code}"
+    return Asked("PATCH", path, json={"name": "改名村"}, headers=_etag(village, "operator", path))
+
+
+@recipe(f"POST {REGISTRY}/households", Kind.WRITE, is_spent=True)
+def _record(village: Village, _role: str) -> Asked:
+    return Asked("POST", f"{REGISTRY}/households", json=village.household_body())
+
+
+@recipe(f"PATCH {REGISTRY}/households/{{household_id}}", Kind.NOUN, is_spent=True)
+def _amend(village: Village, role: str) -> Asked:
+    path = f"{REGISTRY}/households/{village.once('amended household', village.a_household)}"
+    return Asked("PATCH", path, json={"observed_on": DAY, "group": "三组"}, headers=_etag(village, role, path))
+
+
+@recipe(f"POST {REGISTRY}/intakes", Kind.JOB, is_spent=True)
+def _upload(village: Village, _role: str) -> Asked:
+    """Whoever has any place may hand in a file; its rows of other places come back (the next recipes' intake)."""
+    return village.intake()
+
+
+@recipe(f"POST {REGISTRY}/intakes/{{job_id}}/apply", Kind.NOUN, is_spent=True)
+def _apply(village: Village, _role: str) -> Asked:
+    return Asked("POST", f"{REGISTRY}/intakes/{village.a_tried_intake()}/apply")
+
+
+@recipe(f"POST {REGISTRY}/jobs/{{job_id}}/cancel", Kind.NOUN, is_spent=True)
+def _cancel(village: Village, _role: str) -> Asked:
+    return Asked("POST", f"{REGISTRY}/jobs/{village.a_waiting_job('registry')}/cancel")
+
+
+def _asked_person(village: Village) -> dict[str, Any]:
+    return village.once("person looked for", lambda: _recorded_person(village))  # type: ignore[no-any-return]
+
+
+def _recorded_person(village: Village) -> dict[str, Any]:
+    body = village.household_body()
+    village.desk.ask("clerk", village.code, "POST", f"{REGISTRY}/households", body)
+    return {"id_number": body["members"][0]["id_number"], "purpose": "核对身份"}
+
+
+@recipe(f"POST {REGISTRY}/people/search", Kind.LIST, lambda _, answer: bool(answer["found"]))
+def _search(village: Village, _role: str) -> Asked:
+    return Asked("POST", f"{REGISTRY}/people/search", json=_asked_person(village))
+
+
+@recipe(f"POST {REGISTRY}/people/elsewhere", Kind.SHARED)
+def _elsewhere(village: Village, _role: str) -> Asked:
+    """It answers a count and a county, to everybody alike: that is what it is for."""
+    return Asked("POST", f"{REGISTRY}/people/elsewhere", json=_asked_person(village))
+
+
+# ── assessment ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+ASSESSMENT = "/assessment/v1"
+
+
+def _case(village: Village) -> str:
+    return str(village.once("listed case", lambda: village.a_case()["id"]))
+
+
+def _publicity(village: Village) -> str:
+    return str(village.once("publicity", village.a_publicity)["id"])
+
+
+def _run(village: Village) -> str:
+    return str(village.once("run", village.a_run))
+
+
+def _objection(village: Village) -> str:
+    return str(village.once("objection", village.an_objection))
+
+
+_get(f"{ASSESSMENT}/cases", Kind.LIST, None, names(_case), division=_here, limit=WHOLE)
+_get(f"{ASSESSMENT}/cases/counts", Kind.LIST, None, lambda v, counts: bool(_case(v) and counts), division=_here)
+_get(f"{ASSESSMENT}/cases/{{case_id}}", Kind.NOUN, lambda v: f"{ASSESSMENT}/cases/{_case(v)}")
+_get(f"{ASSESSMENT}/cases/candidates", Kind.LIST, None, names(_household), village=_here, limit=WHOLE)
+_get(
+    f"{ASSESSMENT}/households/{{household_id}}/judgement",
+    Kind.NOUN,
+    lambda v: f"{ASSESSMENT}/households/{_household(v)}/judgement",
+)
+_get(
+    f"{ASSESSMENT}/households/{{household_id}}/judgements",
+    Kind.LIST,
+    lambda v: f"{ASSESSMENT}/households/{_household(v)}/judgements",
+    lambda _, page: bool(page["items"]),
+)
+_get(f"{ASSESSMENT}/judgements", Kind.LIST, None, names(_household), division=_here, limit=WHOLE)
+_get(f"{ASSESSMENT}/verdicts", Kind.LIST, None, lambda _, answer: bool(answer["counts"]), division=_here)
+_get(f"{ASSESSMENT}/objections", Kind.LIST, None, names(_objection), division=_here, limit=WHOLE)
+_get(f"{ASSESSMENT}/publicities", Kind.LIST, None, names(_publicity), division=_here, limit=WHOLE)
+_get(f"{ASSESSMENT}/publicities/{{publicity_id}}", Kind.NOUN, lambda v: f"{ASSESSMENT}/publicities/{_publicity(v)}")
+_get(f"{ASSESSMENT}/packs", Kind.SHARED)
+_get(f"{ASSESSMENT}/parameters", Kind.SHARED, division=_here)
+_get(f"{ASSESSMENT}/procedures", Kind.SHARED)
+_get(f"{ASSESSMENT}/procedures/{{name}}", Kind.SHARED, lambda _: f"{ASSESSMENT}/procedures/exit")
+_get(f"{ASSESSMENT}/runs", Kind.LIST, None, names(_run), limit=WHOLE)
+_get(f"{ASSESSMENT}/runs/{{run_id}}", Kind.NOUN, lambda v: f"{ASSESSMENT}/runs/{_run(v)}")
+_get(f"{ASSESSMENT}/jobs", Kind.LIST, None, names(_run), limit=WHOLE)
+_get(f"{ASSESSMENT}/jobs/{{job_id}}", Kind.NOUN, lambda v: f"{ASSESSMENT}/jobs/{_run(v)}")
+
+
+def _all_done(_village: Village, answer: Any) -> bool:
+    assert answer["done"] + answer["refused"] == 1, answer
+    return bool(answer["done"])
+
+
+def _is_opened(_village: Village, answer: Any) -> bool:
+    assert (answer["publicity"] is not None) == bool(answer["cases"]["done"]), answer
+    return answer["publicity"] is not None
+
+
+@recipe(f"POST {ASSESSMENT}/cases", Kind.BULK, _all_done, is_spent=True)
+def _open_cases(village: Village, _role: str) -> Asked:
+    return Asked("POST", f"{ASSESSMENT}/cases", json={"village": village.code, "households": [village.a_household()]})
+
+
+def _a_step(role: str) -> dict[str, Any]:
+    """A village meets; a town refuses."""
+    if role == "approver":
+        decided = {"document_number": "舟东政发〔2019〕32号", "effective_on": DAY, "why": "材料不全"}
+        return {"step": "refuse", "evidence": decided}
+    return {"step": "meeting", "evidence": MEETING}
+
+
+@recipe(f"POST {ASSESSMENT}/cases/steps", Kind.BULK, _all_done, is_spent=True, town=("approver",))
+def _steps(village: Village, role: str) -> Asked:
+    body = {**_a_step(role), "cases": [{"case": village.a_case()["id"]}]}
+    return Asked("POST", f"{ASSESSMENT}/cases/steps", json=body)
+
+
+@recipe(f"POST {ASSESSMENT}/cases/{{case_id}}/steps", Kind.NOUN, is_spent=True, town=("approver",))
+def _step(village: Village, role: str) -> Asked:
+    path = f"{ASSESSMENT}/cases/{village.a_case()['id']}"
+    return Asked("POST", f"{path}/steps", json=_a_step(role), headers=_etag(village, "clerk", path))
+
+
+@recipe(f"POST {ASSESSMENT}/cases/{{case_id}}/objections", Kind.NOUN)
+def _object(village: Village, _role: str) -> Asked:
+    case = village.once("posted case", village.a_posted_case)
+    body = {"by": "钱某", "text": "家中有车", "received_on": DAY}
+    return Asked("POST", f"{ASSESSMENT}/cases/{case}/objections", json=body)
+
+
+@recipe(f"POST {ASSESSMENT}/objections/{{objection_id}}/finding", Kind.NOUN, is_spent=True)
+def _find(village: Village, _role: str) -> Asked:
+    path = f"{ASSESSMENT}/objections/{village.an_objection()}/finding"
+    return Asked("POST", path, json={"finding": "rejected", "text": "经核实不属实"})
+
+
+@recipe(f"POST {ASSESSMENT}/publicities", Kind.BULK, _is_opened, is_spent=True)
+def _publish(village: Village, _role: str) -> Asked:
+    body = {"village": village.code, "cases": [village.an_agreed_case()], "objections_to": "乡政府 0941-0000000"}
+    return Asked("POST", f"{ASSESSMENT}/publicities", json=body)
+
+
+@recipe(f"POST {ASSESSMENT}/publicities/{{publicity_id}}/withdrawal", Kind.NOUN, is_spent=True)
+def _withdraw(village: Village, role: str) -> Asked:
+    path = f"{ASSESSMENT}/publicities/{village.a_publicity()['id']}"
+    village.told.quiet()  # that it hangs is a new version
+    return Asked("POST", f"{path}/withdrawal", json={"why": "名单有误"}, headers=_etag(village, role, path))
+
+
+@recipe(f"POST {ASSESSMENT}/parameters", Kind.WRITE, is_spent=True)
+def _propose(village: Village, _role: str) -> Asked:
+    return Asked("POST", f"{ASSESSMENT}/parameters", json=village.proposal())
+
+
+@recipe(f"POST {ASSESSMENT}/parameters/{{proposal_id}}/approve", Kind.NOUN, is_spent=True)
+def _approve_number(village: Village, _role: str) -> Asked:
+    return Asked("POST", f"{ASSESSMENT}/parameters/{village.a_proposal()}/approve")
+
+
+@recipe(f"POST {ASSESSMENT}/runs", Kind.WRITE)
+def _start_run(village: Village, _role: str) -> Asked:
+    return Asked("POST", f"{ASSESSMENT}/runs", json={"division": village.code})
+
+
+@recipe(f"POST {ASSESSMENT}/jobs/{{job_id}}/cancel", Kind.NOUN, is_spent=True)
+def _cancel_run(village: Village, _role: str) -> Asked:
+    return Asked("POST", f"{ASSESSMENT}/jobs/{village.a_waiting_job('assessment')}/cancel")
+
+
+# ── cooperative ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+COOPERATIVE = "/cooperative/v1"
+BOOK = f"{COOPERATIVE}/books/{{book_id}}"
+
+
+def _told(village: Village) -> dict[str, str]:
+    return village.once("told book", village.a_told_book)  # type: ignore[no-any-return]
+
+
+def _of_book(tail: str = "") -> Callable[[Village], str]:
+    return lambda village: f"{COOPERATIVE}/books/{_told(village)['book']}{tail}"
+
+
+_get(f"{COOPERATIVE}/charts", Kind.SHARED)
+_get(BOOK, Kind.NOUN, _of_book())
+_get(f"{BOOK}/drafts", Kind.NOUN, _of_book("/drafts"))
+_get(f"{BOOK}/entries", Kind.NOUN, _of_book("/entries"))
+_get(f"{BOOK}/entries/{{entry_id}}", Kind.NOUN, lambda v: _of_book(f"/entries/{_told(v)['entry']}")(v))
+_get(f"{BOOK}/members", Kind.NOUN, _of_book("/members"))
+_get(f"{BOOK}/months", Kind.NOUN, _of_book("/months"))
+_get(f"{BOOK}/payouts", Kind.NOUN, _of_book("/payouts"))
+_get(f"{BOOK}/payouts/total", Kind.NOUN, _of_book("/payouts/total"))
+_get(f"{BOOK}/trial-balance", Kind.NOUN, _of_book("/trial-balance"), period=201908)
+_get(f"{COOPERATIVE}/drafts/{{draft_id}}", Kind.NOUN, lambda v: f"{COOPERATIVE}/drafts/{_told(v)['draft']}")
+_get(
+    f"{COOPERATIVE}/drafts/{{draft_id}}/entries",
+    Kind.NOUN,
+    lambda v: f"{COOPERATIVE}/drafts/{_told(v)['draft']}/entries",
+)
+
+
+_get(f"{COOPERATIVE}/books", Kind.LIST, None, names(lambda village: _told(village)["book"]), limit=WHOLE)
+
+
+@recipe(f"POST {COOPERATIVE}/books", Kind.WRITE, is_spent=True)
+def _open_book(village: Village, _role: str) -> Asked:
+    return Asked("POST", f"{COOPERATIVE}/books", json=village.book_body())
+
+
+@recipe(f"POST {BOOK}/members", Kind.NOUN)
+def _enter(village: Village, _role: str) -> Asked:
+    headers = {"content-type": "application/x-ndjson"}
+    return Asked("POST", f"{_of_book('/members')(village)}", content=village.members(), headers=headers)
+
+
+@recipe(f"POST {BOOK}/months/{{period}}/open", Kind.NOUN, is_spent=True)
+def _open_month(village: Village, _role: str) -> Asked:
+    return Asked("POST", f"{COOPERATIVE}/books/{village.a_book()}/months/201909/open")
+
+
+@recipe(f"POST {BOOK}/months/{{period}}/close", Kind.NOUN, is_spent=True)
+def _close_month(village: Village, _role: str) -> Asked:
+    months = f"{COOPERATIVE}/books/{village.a_book()}/months"
+    village.desk.ask("accountant", village.code, "POST", f"{months}/201909/open")
+    return Asked("POST", f"{months}/201908/close")
+
+
+@recipe(f"POST {BOOK}/drafts", Kind.NOUN)
+def _draft(village: Village, _role: str) -> Asked:
+    book = village.once("book with drafts", village.a_book)
+    return Asked("POST", f"{COOPERATIVE}/books/{book}/drafts", json={"terms": village.opening()})
+
+
+@recipe(f"POST {COOPERATIVE}/drafts/{{draft_id}}/approve", Kind.NOUN, is_spent=True)
+def _approve(village: Village, _role: str) -> Asked:
+    return Asked("POST", f"{COOPERATIVE}/drafts/{village.a_draft()}/approve")
+
+
+@recipe(f"POST {COOPERATIVE}/drafts/{{draft_id}}/reject", Kind.NOUN, is_spent=True)
+def _reject(village: Village, _role: str) -> Asked:
+    return Asked("POST", f"{COOPERATIVE}/drafts/{village.a_draft()}/reject", json={"reason": "金额有误"})
+
+
+# ── notify ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+NOTIFY = "/notify/v1"
+
+
+def _notice(village: Village) -> str:
+    return str(village.once("notice", village.a_notice))
+
+
+def _page(village: Village) -> str:
+    assert _notice(village)
+    return f"{NOTIFY}/public/notices/{village.code}"
+
+
+_get(f"{NOTIFY}/notices", Kind.LIST, None, names(_notice), division=_here, limit=WHOLE)
+_get(f"{NOTIFY}/notices/{{notice_id}}", Kind.NOUN, lambda v: f"{NOTIFY}/notices/{_notice(v)}")
+_get(f"{NOTIFY}/public/notices", Kind.PUBLIC)
+_get(f"{NOTIFY}/public/notices.json", Kind.PUBLIC)
+_get(f"{NOTIFY}/public/notices/{{village}}", Kind.PUBLIC, _page)
+_get(f"{NOTIFY}/public/notices/{{village}}.json", Kind.PUBLIC, lambda v: f"{_page(v)}.json")
