@@ -276,7 +276,8 @@ def clock(
         try:
             time_here.move_to(to.replace(tzinfo=SHANGHAI))
         except ClockRefused as refused:
-            raise StackProblem(str(refused), "start a practice stack with `tuopin up --practice`") from None
+            remedy = "name a later moment" if home.practice else "start a practice stack with `tuopin up --practice`"
+            raise StackProblem(str(refused), remedy) from None
     print(time_here.now().astimezone(SHANGHAI).isoformat(timespec="seconds"))
 
 
@@ -457,11 +458,11 @@ def supervise() -> None:
     """The watcher itself; `up` starts it."""
     from stack.home import find
     from stack.programs import prepare
-    from stack.supervisor import Supervisor, refuse_second
+    from stack.supervisor import Supervisor, hold
 
     home = find()
-    refuse_second(home.run)
-    asyncio.run(Supervisor(home.run, home.log_of, prepare(home)).main())
+    with hold(home.run):  # before anything is prepared: a second watcher must not touch what the first one makes
+        asyncio.run(Supervisor(home.run, home.log_of, prepare(home)).main())
 
 
 @app.command(hidden=True)

@@ -4,11 +4,12 @@ Two stacks live side by side by having two homes (`TUOPIN_HOME`) and two port ba
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import random
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -102,12 +103,12 @@ class Home:
 
     def passwords(self) -> dict[str, str]:
         """The password of every login, made once."""
-        return _kept_secret(self.secrets / "passwords.json", make_passwords)
+        return kept_secret(self.secrets / "passwords.json", make_passwords)
 
     def key_ring(self) -> Path:
         """The file with the keys of sealed fields and blind indexes, made once; its path is what the services get."""
         path = self.secrets / "key_ring.json"
-        _kept_secret(path, new_key_ring)
+        kept_secret(path, new_key_ring)
         return path
 
 
@@ -217,9 +218,23 @@ def write_whole(path: Path, record: Mapping[str, Any], mode: int = 0o644) -> Non
     fresh.replace(path)
 
 
-def _kept_secret(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+@contextlib.contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """The folder itself is the lock: no file is left beside the secrets."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def kept_secret(path: Path, make: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+    """Made once and then kept: of two who want it at the same moment, both get the same."""
     if not path.exists():
-        write_whole(path, make(), mode=0o600)
+        with _alone_in(path.parent):
+            if not path.exists():
+                write_whole(path, make(), mode=0o600)
     kept = json.loads(path.read_text())
     assert isinstance(kept, dict)
     return kept

@@ -19,7 +19,7 @@ from stack.jars import Progress
 from stack.problems import StackProblem
 from stack.processes import die_with_parent, tail
 from stack.programs import kafka_of
-from stack.supervisor import holder, rotate
+from stack.supervisor import holder, refuse_running, rotate
 
 LONGEST_START_SECONDS = 300
 LONGEST_STOP_SECONDS = 90
@@ -35,6 +35,7 @@ def start(home: Home, progress: Progress, *, dies_with_us: bool = False) -> dict
     """
     preflight.check(home)
     kafka_of(home, progress)  # fetches and trains in front of the user, where it can be seen
+    refuse_running(home.run)  # that took a while: somebody else may have started it
     rotate(home.log_of("watcher"))
     (home.run / "state.json").unlink(missing_ok=True)
     with home.log_of("watcher").open("ab") as log:
@@ -66,6 +67,7 @@ def wait_until_up(home: Home, alive: Callable[[], bool], progress: Progress) -> 
             _complain(home, failing)
         time.sleep(0.05)
     if not alive():
+        refuse_running(home.run)  # another start was quicker
         raise StackProblem(
             f"the watcher ended while starting:\n{tail(home.log_of('watcher'), 15)}", "mend that, then start again"
         )

@@ -76,17 +76,17 @@ class Supervisor:
         self._stopping = asyncio.Event()
 
     async def main(self) -> None:
-        with hold(self._run):
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-                asyncio.get_running_loop().add_signal_handler(number, self._stopping.set)
-            for program in self._watched:
-                rotate(self._log_of(program))
-            keepers = {name: asyncio.create_task(self._keep(one)) for name, one in self._watched.items()}
-            trimming = asyncio.create_task(self._trim_logs())
-            await self._stopping.wait()
-            trimming.cancel()
-            await self._stop_in_order(keepers)
-            self._note_state()
+        """Until told to stop. The caller holds the home."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, self._stopping.set)
+        for program in self._watched:
+            rotate(self._log_of(program))
+        keepers = {name: asyncio.create_task(self._keep(one)) for name, one in self._watched.items()}
+        trimming = asyncio.create_task(self._trim_logs())
+        await self._stopping.wait()
+        trimming.cancel()
+        await self._stop_in_order(keepers)
+        self._note_state()
 
     async def _keep(self, one: Watched) -> None:
         """Start it when its needs are up, and again, after a pause, whenever it has ended."""
@@ -271,12 +271,6 @@ def _already_running(pid: int) -> AlreadyRunning:
     return AlreadyRunning(
         f"this stack is already running, pid {pid}", "`tuopin status` shows it, `tuopin down` stops it"
     )
-
-
-def refuse_second(run: Path) -> None:
-    """Before anything is prepared: a second watcher must not touch what the first one runs."""
-    with hold(run):
-        pass
 
 
 def _pid_in(lock: TextIO) -> int:

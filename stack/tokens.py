@@ -3,7 +3,6 @@
 A production gateway points at an OIDC provider instead; the claims are the same.
 """
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +13,7 @@ from joserfc.jwk import ECKey
 
 from shared.auth import Role
 from shared.values import DivisionCode, ValueWrong
-from stack.home import Home, write_whole
+from stack.home import Home, kept_secret, write_whole
 from stack.problems import StackProblem
 
 ISSUER = AUDIENCE = "tuopin"
@@ -23,11 +22,12 @@ ALGORITHM = "ES256"
 
 def signing_key(home: Home) -> ECKey:
     """The private key, made once, readable by its owner alone."""
-    path = home.secrets / "signing_key.json"
-    if not path.exists():
-        key = ECKey.generate_key("P-256", parameters={"use": "sig", "alg": ALGORITHM}, auto_kid=True)
-        write_whole(path, key.as_dict(private=True), mode=0o600)
-    return ECKey.import_key(json.loads(path.read_text()))
+    return ECKey.import_key(kept_secret(home.secrets / "signing_key.json", _new_key))
+
+
+def _new_key() -> dict[str, Any]:
+    key = ECKey.generate_key("P-256", parameters={"use": "sig", "alg": ALGORITHM}, auto_kid=True)
+    return dict(key.as_dict(private=True))
 
 
 def public_keys(home: Home) -> dict[str, Any]:

@@ -7,6 +7,8 @@ import socket
 import stat
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,8 @@ from stack import preflight
 from stack.home import PROJECT, Ports, find, forget, free_port_base, open_home
 from stack.problems import StackProblem
 from stack.processes import free_ports, port_answers
-from stack.supervisor import hold
+from stack.supervisor import hold, holder
+from stack.tokens import signing_key
 from tests.stack.homes import reachable_folder
 
 CLOSED = "http://127.0.0.1:9"  # the discard port: nobody listens
@@ -124,6 +127,37 @@ def test_a_running_stack_keeps_its_ports_and_kind(tmp_path: Path) -> None:
         assert find(home.folder) == home
     moved = open_home(home.folder, practice=False, port_base=20_000)
     assert moved.ports == Ports(20_000)
+
+
+def test_a_home_is_held_before_anything_is_made_in_it() -> None:
+    """Of two starts at the same moment one is refused; neither tears down the database that the other is making."""
+    with reachable_folder() as folder:
+        home = open_home(folder / "home", practice=False, port_base=free_port_base())
+        command = [sys.executable, "-m", "stack", "supervise"]
+        told = {**os.environ, "TUOPIN_HOME": str(home.folder)}
+        watcher = subprocess.Popen(command, cwd=PROJECT, env=told, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            wait_for(home.folder / "postgres", watcher)
+            assert holder(home.run) == watcher.pid
+            wait_for(home.run / "state.json", watcher)
+        finally:
+            watcher.terminate()
+            watcher.wait(90)
+
+
+def wait_for(path: Path, watcher: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while not path.exists() and watcher.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert path.exists()
+
+
+def test_secrets_wanted_by_many_at_once_are_made_once(tmp_path: Path) -> None:
+    home = open_home(tmp_path / "home", practice=False)
+    with ThreadPoolExecutor(8) as pool:
+        keys = {key.kid for key in pool.map(lambda _: signing_key(home), range(8))}
+        passwords = {found["postgres"] for found in pool.map(lambda _: home.passwords(), range(8))}
+    assert (len(keys), len(passwords)) == (1, 1)
 
 
 def test_a_home_whose_first_start_was_refused_may_still_become_either(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from stack.problems import StackProblem
 from stack.processes import Program, port_answers, require_free
-from stack.supervisor import Supervisor
+from stack.supervisor import Supervisor, hold
 
 # Serves on a port until SIGTERM; notes both. It stands for any program of the stack.
 SERVER = """
@@ -62,7 +62,8 @@ def program_of(folder: Path, wanted: dict[str, Any]) -> Program:
 def main(folder: Path) -> None:
     programs = [program_of(folder, wanted) for wanted in json.loads((folder / "programs.json").read_text())]
     try:
-        asyncio.run(Supervisor(folder, lambda name: folder / f"{name}.log", programs).main())
+        with hold(folder):
+            asyncio.run(Supervisor(folder, lambda name: folder / f"{name}.log", programs).main())
     except StackProblem as problem:
         sys.exit(str(problem))
 
