@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.prove.__main__ import PAGE, PROJECT, all_breaks, listed, page_with
+from tests.prove.__main__ import PROJECT, all_breaks, listed
 from tests.prove.breaks import Break
 
 BREAKS = all_breaks()
@@ -61,6 +61,6 @@ def test_names_are_alone() -> None:
     assert [name for name, count in Counter(one.name for one in BREAKS).items() if count > 1] == []
 
 
-def test_the_page_lists_every_break() -> None:
-    written = PAGE.read_text(encoding="utf-8")
-    assert written == page_with(written, listed(BREAKS)), "run `python -m tests.prove --list`"
+def test_the_list_shows_every_break() -> None:
+    lines = listed(BREAKS).splitlines()
+    assert [line.split(" | ")[0] for line in lines[2:]] == [f"| {one.name}" for one in BREAKS]
