@@ -10,6 +10,7 @@ from typing import Any
 
 import asyncpg
 
+from shared import log
 from shared.settings import Settings
 from stack.problems import StackProblem
 
@@ -46,6 +47,7 @@ def serve_api(service: str) -> None:
 
     app = app_of(service)
     settings = settings_of(app)
+    log.configure(service, "api", settings.log_level)
     asyncio.run(require_same_kind(settings.database_url, practice=settings.practice))
     drain_seconds = float(os.environ.get("TUOPIN_DRAIN_SECONDS", "0"))
     serve(app.api(settings), settings.host, settings.port, drain_seconds=drain_seconds)
@@ -56,6 +58,7 @@ def serve_worker(service: str) -> None:
 
     app = app_of(service)
     settings = settings_of(app)
+    log.configure(service, "worker", settings.log_level)
     uvloop.run(_work(app, settings))
 
 

@@ -38,13 +38,15 @@ WHOLE = 500
 class Recipe:
     """`make(village, role)`: the request. `shows`: whether an answer holds the seeded noun (LIST and BULK alone).
 
-    `is_spent`: each grant needs a request of its own. `town`: roles whose deed is a township's, not a village's.
+    `is_spent`: each grant needs a request of its own. `is_slow`: one place a role is granted, not all that may be.
+    `town`: roles whose deed is a township's, not a village's.
     """
 
     kind: Kind
     make: Make
     shows: Shows | None = None
     is_spent: bool = False
+    is_slow: bool = False
     town: tuple[str, ...] = ()
 
 
@@ -163,7 +165,7 @@ def _upload(village: Village, _role: str) -> Asked:
     return village.intake()
 
 
-@recipe(f"POST {REGISTRY}/intakes/{{job_id}}/apply", Kind.NOUN, is_spent=True)
+@recipe(f"POST {REGISTRY}/intakes/{{job_id}}/apply", Kind.NOUN, is_spent=True, is_slow=True)
 def _apply(village: Village, _role: str) -> Asked:
     return Asked("POST", f"{REGISTRY}/intakes/{village.a_tried_intake()}/apply")
 

@@ -32,7 +32,7 @@ class Village:
         self.told, self.desk, self.code = told, desk, code
         [last] = told.rows("registry", LAST_SERIAL, FIRST_SERIAL)
         self.serials = itertools.count(last["serial"] + 1)
-        self._unused: list[str] = []
+        self.unused: list[str] = []
         self._standing: dict[str, Any] = {}
 
     def once(self, name: str, make: Callable[[], Any]) -> Any:
@@ -65,14 +65,14 @@ class Village:
         """Record so many households at once and wait until all are judged."""
         for _ in range(count):
             made = self.desk.ask("clerk", self.code, "POST", "/registry/v1/households", self.household_body())
-            self._unused.append(made["id"])
+            self.unused.append(made["id"])
         self.told.quiet()
 
     def a_household(self) -> str:
         """One that is judged and has no case yet."""
-        if not self._unused:
+        if not self.unused:
             self.settle(12)
-        return self._unused.pop()
+        return self.unused.pop()
 
     def a_case(self, *steps: str) -> dict[str, Any]:
         """A case on which these steps were taken."""
@@ -132,7 +132,7 @@ class Village:
 
     def proposal(self) -> dict[str, Any]:
         """A number for this village, a day later at every call."""
-        year = 2030 + next(self.serials) % 60
+        year = 1000 + next(self.serials)
         return {
             "key": "disaster_days", "division": self.code, "valid_from": f"{year}-01-01", "value": "365",
             "unit": "days", "basis_zh": "试行", "basis_en": "on trial",
