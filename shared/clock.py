@@ -54,7 +54,7 @@ class Clock:
             )
         now = self.now()
         if to < now:
-            at, asked = now.isoformat(), to.isoformat()
+            at, asked = (one.astimezone(SHANGHAI).isoformat(timespec="seconds") for one in (now, to))
             raise ClockRefused(
                 f"业务时间只能向前拨：现在 {at}，要求 {asked} / the clock only moves forward: it is {at}, asked {asked}"
             )
