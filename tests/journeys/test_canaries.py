@@ -28,6 +28,8 @@ from tests.journeys.traces import Search
 from tests.journeys.village import DAY, YEAR, Village
 from tests.registry.sheets import citizen_id, csv_bytes, household, table
 
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
+
 WORDS = {
     "name in a workbook": "闻鸾翯",
     "number in a workbook": citizen_id("19120312", 418),

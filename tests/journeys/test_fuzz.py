@@ -32,6 +32,8 @@ from tests.journeys.recipes import RECIPES
 from tests.journeys.test_scope_matrix import routes
 from tests.journeys.village import Village
 
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
+
 EXAMPLES = 8
 UPLOADS = 3  # each is a job that a worker must end
 DECLARED: list[CheckFunction] = [

@@ -23,6 +23,8 @@ from tests.journeys.make import Rehearsal
 from tests.journeys.recipes import RECIPES, Kind, Recipe
 from tests.journeys.village import Village
 
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
+
 OTHER_COUNTY = "623021"
 NOWHERE = "none"
 FOR_OTHERS = (403, "gateway.audience")
