@@ -386,3 +386,21 @@ async def test_a_hostile_file_ends_in_a_marked_row(
     assert (mark[0], mark[2]) in {(one["row"], one["code"]) for one in refused}
     assert (await ground.get(f"/intakes/{found['job']['id']}/answer")).status_code == 200
     assert await ground.value("select count(*) from household") == 0
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "status"),
+    [
+        ("2018-10-01", "2019-09-30", 202),
+        ("2019-03-01", "2020-02-29", 202),
+        ("2018-10-01", "2019-10-31", 422),
+        ("2018-10-01", "2018-10-01", 422),
+        ("2017-10-01", "2019-09-30", 422),
+    ],
+)
+async def test_an_income_year_has_twelve_months(ground: Ground, first: str, last: str, status: int) -> None:
+    """Otherwise the whole county's income would be unknown, and nobody would be told."""
+    asked = {"filename": "f.csv", "observed_on": "2019-08-20", "year_from": first, "year_to": last}
+    answer = await ground.post("/intakes", params=asked, content=b"x", headers={"Content-Type": "text/csv"})
+    assert answer.status_code == status, answer.text
+    assert answer.json().get("code") == (None if status == 202 else "income.year_length")

@@ -18,6 +18,7 @@ from uuid import UUID
 
 from services.registry.actions.arriving import Register, Terms, arrive
 from services.registry.actions.child import ChildGone, ParsingChild
+from services.registry.domain.payouts import refuse_odd_year
 from services.registry.store import intake as store
 from services.registry.store import uploads
 from services.registry.store.arrivals import Asked, ChunkKeys, Numbered, Opening
@@ -98,6 +99,7 @@ async def submit_intake(
     tx: Transaction, officer: Officer, keys: KeyRing, told: HandedIn, content: tuple[bytes, bytes], now: datetime
 ) -> Job:
     """Keep the file sealed and queue its job, in one commit. `content` is the file and its SHA-256."""
+    refuse_odd_year(told.year)
     body, digest = content
     job = await submit_job(tx, officer, KIND, {"dry_run": told.dry_run}, job_id=new_id(), now=now)
     await uploads.insert_intake(

@@ -23,6 +23,7 @@ from services.registry.actions.intake import (
     IntakeNotTried,
 )
 from services.registry.api.households import FutureRefused, keys_of
+from services.registry.domain.payouts import IncomeYearWrong
 from services.registry.reports import intakes as reports
 from services.registry.store.uploads import find_intake, load_counts
 from shared.auth import log_access
@@ -65,7 +66,7 @@ class RefusalOut(Out):
     detail_en: str
 
 
-@router.post("/intakes", roles=SUBMITTERS, status=202, upload=True, problems=(FutureRefused,))
+@router.post("/intakes", roles=SUBMITTERS, status=202, upload=True, problems=(FutureRefused, IncomeYearWrong))
 async def submit_intake(
     file: UploadedFile,
     tx: Tx,
