@@ -128,6 +128,8 @@ async def test_an_approved_exit_ends_poor_and_begins_lifted_once(ground: Ground)
     assert (await said(ground, CircumstancesRecorded))[-1].version == 2
     await hear(ground, [record(fact, 1), record(fact, 2)])
     assert await statuses(ground) == expected, "another event id, the same decision: its own key holds"
+    assert await ground.value("select count(*) from decision") == 1
+    assert await ground.value("select count(*) from parked_fact") == 0, "heard before is no contradiction"
     assert len(await said(ground, HouseholdRecorded)) == 2
 
 
