@@ -40,8 +40,10 @@ def back_up(home: Home, folder: Path, progress: Progress) -> None:
     unfinished.mkdir(parents=True, mode=0o700)
     with running_server(home) as server:
         for service in SERVICES:
-            _run(server, "pg_dump", "-Fc", "-f", str(unfinished / f"{service}.dump"), service)
-            progress(f"{service}: {(unfinished / f'{service}.dump').stat().st_size / 1e6:.1f} MB")
+            dump = unfinished / f"{service}.dump"
+            dump.touch(mode=0o600)  # names stand in it; it may be moved out of its closed folder
+            _run(server, "pg_dump", "-Fc", "-f", str(dump), service)
+            progress(f"{service}: {dump.stat().st_size / 1e6:.1f} MB")
     shutil.copy2(home.key_ring(), unfinished / KEYS)
     note = {"made_by": "tuopin", "at": datetime.now(UTC).isoformat(), "practice": home.practice, "services": SERVICES}
     write_whole(unfinished / NOTE, note)

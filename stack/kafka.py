@@ -87,7 +87,7 @@ class Kafka:
 
     def prepare(self) -> None:
         """Write today's settings and format the storage if that was not finished before. Safe to repeat."""
-        self.home.mkdir(parents=True, exist_ok=True)
+        self.home.mkdir(parents=True, mode=0o700, exist_ok=True)  # its files hold circumstances of households
         self._write_settings()
         formatted = self.home / "formatted"
         if formatted.exists():

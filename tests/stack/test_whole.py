@@ -80,6 +80,7 @@ def test_the_database_runs_unprivileged_and_its_folder_is_closed(stack: Stack) -
     if os.geteuid() == 0:
         assert server.username() == "nobody"
     assert stat.S_IMODE(data.stat().st_mode) == 0o700
+    assert stat.S_IMODE((stack.folder / "kafka").stat().st_mode) == 0o700
 
 
 def test_a_second_start_is_refused_and_the_first_runs_on(stack: Stack) -> None:
@@ -234,6 +235,8 @@ def test_backup_and_restore_bring_every_row_back(stack: Stack, tmp_path: Path) -
     stack.tuopin("backup", str(saved))
     assert {path.name for path in saved.iterdir()} >= {f"{service}.dump" for service in SERVICES}
     assert stat.S_IMODE(saved.stat().st_mode) == 0o700
+    dumps = [path for path in saved.iterdir() if path.suffix == ".dump"]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (*dumps, saved / "key_ring.json")} == {0o600}
     run(_execute(stack, "delete from saved where n = 1", "notify"))
     assert "exists already" in stack.tuopin("backup", str(saved), fails=True).stderr
     assert "is no backup" in stack.tuopin("restore", str(tmp_path), fails=True).stderr
