@@ -10,8 +10,8 @@ import asyncio
 import json
 import time
 from bisect import bisect_right
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import pairwise
@@ -42,7 +42,7 @@ LAST_DAY = date(2019, 10, 15)
 BOOK_NAME = "舟曲县从岭藏鸡养殖专业合作社"
 WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 PACKS = ("exit", "risk")
-INCOME = "income"
+INCOME, NEAR_LINE = "income", "near_line"
 MOST_OTHERS = 300
 EDGES = (-2000, -1000, -632, 0, 632, 1000, 2000)
 BULK = 500
@@ -170,9 +170,19 @@ async def take_in(story: Story) -> Figures:
         kept["rows"],
     )
     compare("rows changed by the same file again", again["new"] + again["changed"], 0)
+    refusals = await asyncio.to_thread(lambda: list(clerk.every(f"/registry/v1/intakes/{kept['id']}/refusals")))
+    story.comparison.every("rows refused, why", _reasons_by_row(refusals), _reasons_by_row(expected["refused"]))
     story.known["rows_refused"] = kept["refused"]
     story.happened(FIRST_DAY, f"名册导入 register taken in: {kept['rows']} rows, {kept['refused']} refused")
     return {name: kept[name] for name in ("rows", "new", "changed", "unchanged", "refused", "doubts")}
+
+
+def _reasons_by_row(refusals: Iterable[Mapping[str, Any]]) -> dict[str, object]:
+    """Row of the sheet to the codes of what is wrong with it."""
+    codes: defaultdict[str, set[str]] = defaultdict(set)
+    for one in refusals:
+        codes[str(one["row"])].add(one["code"])
+    return {row: sorted(found) for row, found in codes.items()}
 
 
 def _came_back(book: bytes) -> tuple[int, int]:
@@ -405,7 +415,8 @@ async def pay(story: Story) -> Figures:
     story.known["before"] = before
     story.comparison.every("verdicts before the payment", _flat(before), _flat(expected["before"]))
     story.known["reasons_before"] = await _reasons(story)
-    story.known["distances_before"] = await _distances(story)
+    nets, story.known["distances_before"] = await _incomes(story)
+    story.comparison.every("net income before, fen", nets, {one: expected["net_fen"][one] for one in nets})
     terms = {"posting": "payment", "on": PAID.isoformat(), "distribution": distributed["first_entry"]}
     paid = await _draft_and_approve(story, terms)
     await story.quiet()
@@ -460,7 +471,10 @@ async def judge_again(story: Story) -> Figures:
     story.known["verdicts_changed"] = len(households)
     story.comparison.figure("verdicts_changed", len(households), len({one["number"] for one in expected["changed"]}))
     story.report.verdicts_by_township = await _by_township(story)
-    story.report.incomes = _columns(story.known["distances_before"], await _distances(story))
+    nets, distances = await _incomes(story)
+    paid = {one["number"]: one["fen"] for one in expected["members"]}
+    story.comparison.every("net income after, fen", nets, {one: expected["net_fen"][one] + paid[one] for one in nets})
+    story.report.incomes = _columns(story.known["distances_before"], distances)
     reasons = await _reasons(story)
     for number, title in _three(story).items():
         story.report.households.append(Household(number, title, story.known["reasons_before"][number], reasons[number]))
@@ -502,25 +516,32 @@ async def _reasons(story: Story) -> dict[str, list[tuple[str, str]]]:
     return found
 
 
-async def _distances(story: Story) -> list[int]:
-    """How many fen the income of some member households lies above or below the line, as their judgements say."""
+async def _incomes(story: Story) -> tuple[dict[str, object], list[int]]:
+    """Net income of some member households as their judgements say it, and how far it lies above or below the line."""
     expected = story.comparison.expected
     lifted = [one["number"] for one in expected["changed"] if one["cause"] != "birthday"]
     others = [one["number"] for one in expected["members"][:MOST_OTHERS]]
-    paths = [f"/assessment/v1/households/{story.numbers[one]}/judgement" for one in dict.fromkeys([*lifted, *others])]
     gate = asyncio.Semaphore(8)
 
-    async def distance(path: str) -> int | None:
+    async def reasons(number: str) -> dict[str, dict[str, Any]]:
+        path = f"/assessment/v1/households/{story.numbers[number]}/judgement"
         async with gate:
             judged = await asyncio.to_thread(story.cast.auditor.get, path, purpose="演示")
-        reasons = [reason for pack in judged["packs"] for reason in pack["reasons"] if reason["code"] == INCOME]
-        if not reasons or reasons[0]["distance"] is None:
-            return None
-        fen = Money.parse(reasons[0]["distance"]).fen
-        return -fen if reasons[0]["state"] == "unmet" else fen
+        return {reason["code"]: reason for pack in judged["packs"] for reason in pack["reasons"]}
 
-    found = await asyncio.gather(*(distance(path) for path in paths))
-    return [fen for fen in found if fen is not None]
+    numbers = list(dict.fromkeys([*lifted, *others]))
+    found = await asyncio.gather(*(reasons(one) for one in numbers))
+    nets: dict[str, object] = {
+        number: Money.parse(said[NEAR_LINE]["number"]["en"]).fen for number, said in zip(numbers, found, strict=True)
+    }
+    return nets, [fen for said in found if (fen := _from_the_line(said.get(INCOME))) is not None]
+
+
+def _from_the_line(reason: dict[str, Any] | None) -> int | None:
+    if reason is None or reason["distance"] is None:
+        return None
+    fen = Money.parse(reason["distance"]).fen
+    return -fen if reason["state"] == "unmet" else fen
 
 
 def _columns(before: list[int], after: list[int]) -> tuple[list[str], list[int], list[int]]:

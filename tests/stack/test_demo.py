@@ -52,6 +52,9 @@ def test_one_fen_in_the_answers_or_in_a_database_ends_it_with_one(capsys: pytest
         answers: dict[str, Any] = json.loads((folder / "answers.json").read_text(encoding="utf-8"))
         altered = answers["members"][7]
         altered["fen"] += 1
+        crossing = next(one["number"] for one in answers["changed"] if one["cause"] == "payout")
+        answers["net_fen"][crossing] -= 1
+        answers["refused"][0]["code"] = "number.wrong"
         other = folder / "altered.json"
         other.write_text(json.dumps(answers), encoding="utf-8")
         words = io.StringIO()
@@ -67,7 +70,11 @@ def test_one_fen_in_the_answers_or_in_a_database_ends_it_with_one(capsys: pytest
     assert (code, last["demo"]) == (1, "differs")
     assert [line for line in differences if f"payout, fen of {altered['number']}" in line]
     assert [line for line in differences if "verify: everything equal" in line]
-    assert not [line for line in differences if "payout, fen" not in line and "verify" not in line]
+    assert [line for line in differences if f"net income before, fen of {crossing}" in line]
+    assert [line for line in differences if f"net income after, fen of {crossing}" in line]
+    assert [line for line in differences if f"net income after, fen of {altered['number']}" in line]
+    assert [line for line in differences if f"rows refused, why of {answers['refused'][0]['row']}" in line]
+    assert len([line for line in differences if "verify" not in line]) == 5, "these and no other"
     assert last["payout_fen"] == answers["payout_fen"]
     assert {"report.html", "notice.html", "answer-book.xlsx", "register.xlsx", "answers.json"} <= papers
     assert report.count("<svg") >= 3
