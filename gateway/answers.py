@@ -5,10 +5,10 @@ from html import escape
 from typing import Any
 
 SERVICE_NAMES = {
-    "registry": ("户籍登记", "who lives where, in what circumstances"),
-    "assessment": ("识别评估", "what those circumstances mean"),
-    "cooperative": ("合作社账", "who owns what, who is owed what"),
-    "notify": ("公示通知", "who is told what, and did it arrive"),
+    "registry": ("登记", "who lives where, in what circumstances"),
+    "assessment": ("研判", "what those circumstances mean"),
+    "cooperative": ("合作社", "who owns what, who is owed what"),
+    "notify": ("告示", "who is told what, and did it arrive"),
 }
 
 
