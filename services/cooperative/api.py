@@ -20,6 +20,7 @@ from services.cooperative.postings import POSTINGS, AnyPostingTerms
 from services.cooperative.reports import BookLine, EntryLine, LegLine, MemberLine, PayoutLine, TrialBalance, TrialLine
 from shared.errors import FieldError
 from shared.events.registry import StatusKind
+from shared.parameters import ParameterMissing
 from shared.values import Money, new_id
 from shared.web import (
     Body,
@@ -165,7 +166,14 @@ async def list_charts(tx: Tx) -> list[ChartOut]:
     "/books",
     roles=ACCOUNTANTS,
     status=201,
-    problems=(why.BookTwice, why.ChartMissing, why.ChartNotInForce, why.ExceptionNeedless, why.MonthAhead),
+    problems=(
+        why.BookTwice,
+        why.ChartMissing,
+        why.ChartNotInForce,
+        why.ExceptionNeedless,
+        why.MonthAhead,
+        ParameterMissing,
+    ),
 )
 async def open_book(body: BookBody, tx: Tx, officer: Officer, now: Now, response: Response) -> BookOut:
     """Open a book with its chart's accounts and its first month."""

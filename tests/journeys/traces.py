@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import httpx
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from stack.home import Home
 from stack.processes import LOOPBACK
@@ -125,17 +126,27 @@ def _unzip(packed: bytes) -> bytes:
 
 async def topics(home: Home) -> list[tuple[str, bytes]]:
     """Every record of every topic from its beginning: key, value and headers."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=f"{LOOPBACK}:{home.ports.kafka}", auto_offset_reset="earliest")
+    bootstrap = f"{LOOPBACK}:{home.ports.kafka}"
+    places = await _partitions(bootstrap)
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
     await consumer.start()
     try:
-        names = sorted(await consumer.topics())
-        places = [TopicPartition(name, one) for name in names for one in consumer.partitions_for_topic(name) or ()]
         consumer.assign(places)
         await consumer.seek_to_beginning(*places)
         ends = await consumer.end_offsets(places)
         return [one async for one in _records(consumer, ends)]
     finally:
         await consumer.stop()
+
+
+async def _partitions(bootstrap: str) -> list[TopicPartition]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        told = await admin.describe_topics(await admin.list_topics())
+    finally:
+        await admin.close()
+    return [TopicPartition(topic["topic"], one["partition"]) for topic in told for one in topic["partitions"]]
 
 
 async def _records(consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> AsyncIterator[tuple[str, bytes]]:
