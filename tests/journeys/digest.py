@@ -15,7 +15,7 @@ from tests.journeys.make import Rehearsal
 SHOWN = 8
 
 # The columns that are not business: who a row is inside the machine, when it was written, how often.
-REGISTRY = "array['no','id','household_no','person_no','version','known_from','batch','superseded_by']"
+REGISTRY = "array['no','id','household_no','person_no','version','known_from','batch','batch_row','superseded_by']"
 QUERIES: dict[str, dict[str, str]] = {
     "registry": {
         "division": "select code::text as key, to_jsonb(d) - array['version','known_from'] as row from division d",
