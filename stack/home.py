@@ -25,6 +25,8 @@ from stack.supervisor import refuse_running
 PROJECT = Path(__file__).resolve().parents[1]
 DEFAULT_PORT_BASE = 18400
 RECORD = "stack.json"
+KEPT = ("port_base", "practice")
+ANOTHER_FOLDER = "choose another folder with TUOPIN_HOME"
 DEMO = "demo"  # the demo's own home lies inside the default one
 OWN_ENTRIES = ("config", "kafka", "logs", "postgres", "run", "secrets", "clock.json", RECORD)
 
@@ -152,7 +154,10 @@ def open_home(
     base = port_base or chosen_port_base()
     record = _read(folder / RECORD)
     if record is None:
-        return _make(folder, base or DEFAULT_PORT_BASE, practice=practice, practice_start=practice_start)
+        try:
+            return _make(folder, base or DEFAULT_PORT_BASE, practice=practice, practice_start=practice_start)
+        except OSError as error:
+            raise StackProblem(f"{folder} cannot be made: {error.strerror}", ANOTHER_FOLDER) from None
     if record["practice"] != practice:
         unused = Home(folder, Ports(record["port_base"]), record["practice"])
         refuse_running(unused.run)
@@ -202,10 +207,12 @@ def _read(path: Path) -> dict[str, Any] | None:
         record = json.loads(path.read_text())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise StackProblem(f"{path} cannot be read: {error.strerror}", ANOTHER_FOLDER) from None
+    except ValueError as error:
         raise StackProblem(f"{path} cannot be read: {error}", "restore it, or remove the whole folder") from None
-    if not isinstance(record, dict) or record.get("made_by") != "tuopin":
-        raise StackProblem(f"{path} is not a stack's record", "choose another folder with TUOPIN_HOME")
+    if not isinstance(record, dict) or record.get("made_by") != "tuopin" or not record.keys() >= {*KEPT}:
+        raise StackProblem(f"{path} is not a stack's record", ANOTHER_FOLDER)
     return record
 
 

@@ -100,6 +100,22 @@ def test_a_folder_that_is_no_stack_is_not_taken_over(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
 
 
+@pytest.mark.parametrize("record", ['{"made_by":"tuopin"', '{"made_by":"tuopin"}', "[]"])
+def test_a_damaged_record_is_told_plainly(record: str, tmp_path: Path) -> None:
+    (tmp_path / "stack.json").write_text(record)
+    for command in (["up"], ["status"]):
+        assert_plain(tuopin(*command, TUOPIN_HOME=str(tmp_path)), "stack.json")
+
+
+def test_a_folder_that_cannot_be_made_is_told_plainly(tmp_path: Path) -> None:
+    """Not even root makes one in /proc, or inside a file."""
+    (tmp_path / "file").touch()
+    for folder in ("/proc/tuopin", str(tmp_path / "file"), str(tmp_path / "file" / "home")):
+        done = tuopin("up", TUOPIN_HOME=folder, TUOPIN_PORT_BASE=str(free_port_base()))
+        assert_plain(done, folder, "TUOPIN_HOME")
+    assert (tmp_path / "file").exists()
+
+
 def test_commands_without_a_stack_say_so(tmp_path: Path) -> None:
     for command in (["down"], ["status"], ["logs"], ["token", "--sub", "a", "--role", "clerk", "--division", "5"]):
         assert_plain(tuopin(*command, TUOPIN_HOME=str(tmp_path / "none")), "there is no stack in")
