@@ -96,7 +96,7 @@ def _mapper(answer: Answer, comparison: dict[str, Any]) -> dict[str, Any]:
     told = {}
     if answer.retry_after is not None:
         told["retry-after"] = str(answer.retry_after)
-    if answer.status == 401:
+    if answer.status in (401, 403):
         told["www-authenticate"] = "Bearer"  # Envoy's own repeats the address with its query, which may name a person
     if told:
         mapper["headers_to_add"] = [
