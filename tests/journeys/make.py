@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import subprocess
@@ -29,6 +28,7 @@ from stack.lifecycle import read_states, start, stop
 from stack.practice import practice_stack
 from stack.programs import postgres_of
 from stack.provision import SERVICES
+from stack.recovering import verify
 from stack.sample import write_sample
 from tests.stack.homes import reachable_folder
 
@@ -91,10 +91,8 @@ class Rehearsal:
         return done
 
     def verified(self) -> dict[str, Any]:
-        """What `tuopin verify` says, whichever way it ends."""
-        told = json.loads(self.tuopin("verify", "--json", fails=None).stdout)
-        assert isinstance(told, dict)
-        return told
+        """What `tuopin verify --json` would print, whichever way it ends."""
+        return self.run(verify(self.home)).as_json()
 
     def rows(self, service: str, sql: str, *arguments: object) -> list[asyncpg.Record]:
         """As the superuser, who sees every row."""
