@@ -14,8 +14,9 @@ import pytest
 
 from shared.db import definer_function
 from shared.values import DivisionCode, new_id
+from stack.home import PROJECT
 from stack.postgres import Postgres
-from stack.provision import Database, make_passwords, make_roles, roles_of
+from stack.provision import SERVICES, Database, make_passwords, make_roles, roles_of
 from stack.provision import make_database as provision_database
 from tests.contracts.scope_check import Expected, Row, check_scope, scope_faults
 from tests.shared.probe import SERVICE, Probe, make_probe, migrated
@@ -163,3 +164,10 @@ def test_a_definer_function_is_closed_by_its_maker() -> None:
     create, revoke, _ = definer_function("one()", "int", "select 1", "shared")
     assert "set search_path" in create
     assert revoke.endswith("from public")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_each_service_has_its_tables_checked(service: str) -> None:
+    """A service left out would be believed without a look."""
+    own = sorted((PROJECT / "tests" / service).glob("test_*.py"))
+    assert [path.name for path in own if "await check_scope(" in path.read_text()]
