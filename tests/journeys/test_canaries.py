@@ -268,29 +268,27 @@ def test_a_leak_into_a_log_is_found(told: Rehearsal) -> None:
     assert traces.found_at(finds, LEAK) == {"name recorded"}
 
 
-@pytest.mark.parametrize("part", ["key", "value", "header"])
-def test_a_leak_into_a_topic_is_found(told: Rehearsal, part: str) -> None:
-    told.run(_leak(told.home, part, LEAKS["gzip in base64"](WORDS["number recorded"])))
+def test_a_leak_into_a_topic_is_found(told: Rehearsal) -> None:
+    """In a key, in a value and in a header."""
+    words = ("number recorded", "name recorded", "telephone recorded")
+    told.run(_leak(told.home, *(LEAKS["gzip in base64"](WORDS[word]) for word in words)))
     try:
         finds = Search(WORDS).among(told.run(traces.topics(told.home)))
     finally:
         told.run(_forget_leaks(told.home))
-    assert traces.found_at(finds, LEAK) == {"number recorded"}
+    assert traces.found_at(finds, LEAK) == set(words)
 
 
-async def _leak(home: Home, part: str, content: bytes) -> None:
+async def _leak(home: Home, key: bytes, value: bytes, header: bytes) -> None:
     bootstrap = f"{LOOPBACK}:{home.ports.kafka}"
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     await admin.create_topics([NewTopic(LEAK, 1, 1)])
     await admin.close()
     async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
-        await producer.send_and_wait(
-            LEAK,
-            content if part == "value" else b"{}",
-            key=content if part == "key" else None,
-            headers=[("name", content)] if part == "header" else [],
-        )
+        await producer.send_and_wait(LEAK, b"{}", key=key)
+        await producer.send_and_wait(LEAK, value)
+        await producer.send_and_wait(LEAK, b"{}", headers=[("name", header)])
 
 
 async def _forget_leaks(home: Home) -> None:

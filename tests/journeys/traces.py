@@ -134,7 +134,10 @@ async def topics(home: Home) -> list[tuple[str, bytes]]:
         consumer.assign(places)
         await consumer.seek_to_beginning(*places)
         ends = await consumer.end_offsets(places)
-        return [one async for one in _records(consumer, ends)]
+        spoken: dict[str, list[bytes]] = {}
+        async for topic, part in _records(consumer, ends):
+            spoken.setdefault(topic, []).append(part)
+        return [(topic, b"\n".join(parts)) for topic, parts in spoken.items()]  # one search a topic, not one a record
     finally:
         await consumer.stop()
 
@@ -155,7 +158,7 @@ async def _records(consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int
         for records in (await consumer.getmany(timeout_ms=1000)).values():
             for one in records:
                 for part in _parts(one):
-                    yield f"topic {one.topic} at {one.partition}/{one.offset}", part
+                    yield f"topic {one.topic}", part
         left = {place for place in left if await consumer.position(place) < ends[place]}
 
 
