@@ -301,7 +301,9 @@ async def test_one_row_a_query_with_the_ids_seen(probe: Probe) -> None:
                 async with transaction(engine, LI.scope, caller="li") as tx:
                     await log_access(tx, LI, purpose=purpose, noun="person", ids=["1"])
     async with probe.admin() as admin:
-        (row,) = await admin.fetch("select * from access_log")
+        rows = await admin.fetch("select * from access_log")
+    assert len(rows) == 1
+    row = rows[0]
     told = {
         name: row[name] for name in ("caller", "roles", "divisions", "purpose", "noun", "action", "ids", "traceparent")
     }
