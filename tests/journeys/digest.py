@@ -53,7 +53,7 @@ QUERIES: dict[str, dict[str, str]] = {
         " (select jsonb_agg(s - 'decision' order by s - 'decision') from jsonb_array_elements(statuses) s),"
         " 'head', masked_head, 'headcount', headcount, 'decisions', cardinality(decisions)) as row from household",
         "verdict": "select h.number || '/' || f.pack as key, jsonb_build_object('verdict', f.verdict, 'fail', f.fail,"
-        " 'unknown', f.unknown, 'score', f.score, 'figures', f.figures, 'judged_on', j.judged_on) as row"
+        " 'unknown', f.unknown, 'score', f.score, 'figures', f.figures) as row"
         " from subject s join household h on h.id = s.household join judgement j on j.id = s.judgement"
         " join finding f on f.judgement = j.id",
         "case": "select h.number as key, jsonb_build_object('kind', c.kind, 'state', c.state, 'round', c.round,"
