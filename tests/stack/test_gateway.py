@@ -81,7 +81,11 @@ async def test_any_other_token_is_refused(
 
 async def test_a_refused_token_is_told_without_what_was_asked(gateway: Running) -> None:
     """An address may carry a person's number; it is in neither the answer nor its headers."""
-    refusals = (({}, 401), (bearer(token(minutes=-5)), 401), (bearer(token(aud="another-system")), 403))
+    refusals: tuple[tuple[dict[str, str], int], ...] = (
+        ({}, 401),
+        (bearer(token(minutes=-5)), 401),
+        (bearer(token(aud="another-system")), 403),
+    )
     for headers, status in refusals:
         answer = await gateway.get("/registry/v1/things?number=629999199001011234", headers)
         assert answer.status_code == status
