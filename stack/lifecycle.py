@@ -36,6 +36,8 @@ def start(home: Home, progress: Progress, *, dies_with_us: bool = False) -> dict
     preflight.check(home)
     kafka_of(home, progress)  # fetches and trains in front of the user, where it can be seen
     refuse_running(home.run)  # that took a while: somebody else may have started it
+    if earlier := _started.pop(home.folder, None):
+        earlier.wait()  # its lock is free: it was killed, or stopped by another process
     rotate(home.log_of("watcher"))
     (home.run / "state.json").unlink(missing_ok=True)
     with home.log_of("watcher").open("ab") as log:
