@@ -534,7 +534,10 @@ async def test_jobs_over_http(probe: Probe, api: AsyncEngine, worker: AsyncEngin
         auditor = {"Authorization": f"Bearer {tokens.make('sun', roles=('auditor',))}"}
         stranger = {"Authorization": f"Bearer {tokens.make('wang', divisions=(OTHER_COUNTY.text,))}"}
         first = (await client.get("/shared/v1/jobs?limit=2", headers=mine)).json()
-        rest = (await client.get(f"/shared/v1/jobs?limit=2&cursor={first['next']}", headers=auditor)).json()
+        following = f"/shared/v1/jobs?limit=2&cursor={first['next']}"
+        rest = (await client.get(following, headers=mine)).json()
+        assert (await client.get(following, headers=auditor)).status_code == 400  # a cursor is its caller's
+        assert len((await client.get("/shared/v1/jobs", headers=auditor)).json()["items"]) == len(ids)
         assert [job["id"] for job in first["items"] + rest["items"]] == [str(job_id) for job_id in reversed(ids)]
         assert (rest["items"][0]["state"], rest["items"][0]["result"], rest["next"]) == (
             "done",
