@@ -13,6 +13,7 @@ from services.assessment.actions.explaining import Explained, JudgementMissing, 
 from services.assessment.actions.judging import judgements_again
 from services.assessment.actions.runs import RunAhead, RunBehind, ask_for_run
 from services.assessment.domain.catalogue import BeyondCatalogue
+from services.assessment.store.heard import drop_subjects
 from shared.auth import Officer, Role
 from shared.db import create_engine, transaction
 from shared.errors import ScopeRefused
@@ -291,6 +292,21 @@ async def test_everything_can_be_said_again_above_an_epoch(office: Office) -> No
         assert said.fact.model_copy(update={"version": 1}) == standing[said.fact.household]
     await office.hear(make_household(household=facts[0].household, version=2))
     assert (await office.said(HouseholdJudged))[-1].version == 10**12 + 1
+
+
+async def test_a_household_that_comes_back_is_judged_above_all_that_was_told_of_it(office: Office) -> None:
+    """Its speaker had lost it and found it again; its judgements are primary records and stayed."""
+    facts = make_household()
+    await office.hear(facts)
+    async with office.door() as tx:
+        assert [said async for chunk in judgements_again(tx, 10**12) for said in chunk]
+        await drop_subjects(tx, [facts.household])
+    await office.hear(facts.model_copy(update={"version": 10**13}))
+    versions = [row["version"] for row in await office.rows("select version from judgement order by version")]
+    assert versions[0] == 1
+    assert len(versions) == 2
+    assert versions[1] > 10**12
+    assert [one.version for one in await office.said(HouseholdJudged)] == versions
 
 
 async def test_divisions_and_households_keep_the_highest_version(office: Office) -> None:

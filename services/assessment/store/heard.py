@@ -177,7 +177,9 @@ SAVE_SUBJECTS = """
 insert into subject as held (household, division, circumstance_version, layout, packed_household, packed_members,
     packed_income, packed_statuses, packed_declarations, version, verdicts)
 select household, division, version, $9, packed_household, packed_members, packed_income, packed_statuses,
-       packed_declarations, 0, '{}'
+       packed_declarations,
+       case when exists (select from judgement where judgement.household = told.household)
+            then (extract(epoch from clock_timestamp()) * 1000)::bigint else 0 end, '{}'
   from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bytea[], $8::bytea[])
     as told(household, division, version, packed_household, packed_members, packed_income, packed_statuses,
             packed_declarations)
@@ -191,7 +193,11 @@ on conflict (household) do update set division = excluded.division,
 
 
 async def save_subjects(tx: Transaction, layout: str, told: Sequence[tuple[Told, Packed]]) -> None:
-    """The newest circumstances, packed for judging."""
+    """The newest circumstances, packed for judging.
+
+    A household that its speaker had taken back comes anew here, but its judgements have stayed and were told: its
+    versions go on above all of them, as an epoch does (`shared.recovery.new_epoch`).
+    """
     rows = [
         (
             one.facts.household,
