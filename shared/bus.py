@@ -47,13 +47,22 @@ class TopicsWrong(RuntimeError):
 
 
 class Republished(BaseModel):
-    """重发完毕: all that a speaker holds of a topic has been said again under `epoch`; what was not named is gone."""
+    """重发标记: a speaker begins to say all it holds of a topic again under `epoch`, or has done so.
+
+    After the end, what was not named since the beginning is gone. Who did not hear the beginning draws no conclusion.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     topic: str
     epoch: int
     partitions: int
+    begins: bool = False
+
+    @property
+    def key(self) -> str:
+        """Compaction keeps the last of each key: a beginning must not be replaced by its own end."""
+        return "~republishing" if self.begins else "~republished"
 
 
 # --- the envelope ----------------------------------------------------------------------------------------------------
@@ -252,6 +261,16 @@ async def ensure_topics(bootstrap: str, topics: Iterable[Topic], replicas: int =
         await _put_right(admin, catalogue, replicas)
         await _check_partitions(admin, catalogue)
         return made
+    finally:
+        await admin.close()
+
+
+async def cluster_of(bootstrap: str) -> str:
+    """The broker's own id of its cluster: another one after its disk was wiped."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
+    await asyncio.wait_for(admin.start(), 15)
+    try:
+        return str((await asyncio.wait_for(admin.describe_cluster(), 15))["cluster_id"])
     finally:
         await admin.close()
 

@@ -91,13 +91,16 @@ async def announce_many(tx: Transaction, said: Iterable[Said], *, at: datetime, 
     return count
 
 
-async def announce_end(tx: Transaction, topic: str, partitions: int, epoch: int, *, at: datetime) -> None:
-    """Into every partition, behind all that was said again: this was everything (see `recovery.republish`)."""
-    mark = bus.Republished(topic=topic, epoch=epoch, partitions=partitions).model_dump_json().encode()
+async def announce_mark(tx: Transaction, mark: bus.Republished, *, at: datetime) -> None:
+    """Into every partition, in front of all that is said again and behind it (see `recovery.republish`)."""
+    body = mark.model_dump_json().encode()
     rows = [
-        _Row(new_id(), topic, "~republished", partition, bus.REPUBLISHED, mark, None, epoch, _aware(at), tx.traceparent)
-        for partition in range(partitions)
-    ]
+        _Row(
+            new_id(), mark.topic, mark.key, partition, bus.REPUBLISHED, body, None, mark.epoch, _aware(at),
+            tx.traceparent,
+        )
+        for partition in range(mark.partitions)
+    ]  # fmt: skip
     await _insert(tx, rows)
 
 

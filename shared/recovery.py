@@ -13,10 +13,11 @@ from datetime import datetime
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from shared.bus import Republished
 from shared.db import Transaction, transaction
 from shared.events import Topic
 from shared.log import get_logger
-from shared.outbox import Said, announce_end, announce_many
+from shared.outbox import Said, announce_many, announce_mark
 from shared.values import Scope
 
 log = get_logger(__name__)
@@ -60,10 +61,13 @@ async def _say_again(engine: AsyncEngine, holding: Holding, at: datetime, epoch:
         quoted = await tx.driver.fetchval("select quote_ident($1)", holding.table)
         await tx.driver.execute("set local lock_timeout = '60s'")
         await tx.driver.execute(f"lock table {quoted} in share row exclusive mode")
+        marks = [Republished(topic=one.name, epoch=epoch, partitions=one.partitions) for one in holding.topics]
+        for mark in marks:
+            await announce_mark(tx, mark.model_copy(update={"begins": True}), at=at)
         async for chunk in holding.again(tx, epoch):
             count += await announce_many(tx, chunk, at=at, epoch=epoch)
-        for topic in holding.topics:
-            await announce_end(tx, topic.name, topic.partitions, epoch, at=at)
+        for mark in marks:
+            await announce_mark(tx, mark, at=at)
     return count
 
 

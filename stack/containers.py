@@ -9,6 +9,7 @@ import asyncpg
 from gateway.template import PER_ADDRESS, PER_CALLER, Gateway, render
 from shared.crypto import new_key_ring
 from stack.home import write_whole
+from stack.kafka import new_cluster_id
 from stack.problems import StackProblem
 from stack.programs import limit_from
 from stack.provision import SERVICES, close_to_strangers, make_database, make_passwords, make_roles, mark_kind, roles_of
@@ -72,6 +73,7 @@ def write_secrets(project: Path) -> list[str]:
     if not env_file.exists():
         lines = [f"TUOPIN_PASSWORD_{name.upper()}={password}" for name, password in make_passwords().items()]
         lines += [f"TUOPIN_UID={os.getuid()}", f"TUOPIN_GID={os.getgid()}"]
+        lines += ["# Another one whenever the broker's volume is made anew:", f"TUOPIN_KAFKA_CLUSTER={new_cluster_id()}"]
         lines += ["# The identity provider's key address, issuer and audience:", "TUOPIN_JWKS_URI="]
         lines += ["TUOPIN_TOKEN_ISSUER=tuopin", "TUOPIN_TOKEN_AUDIENCE=tuopin"]
         env_file.touch(mode=0o600)

@@ -8,9 +8,11 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -19,8 +21,6 @@ from aiokafka.errors import KafkaError
 from stack.jars import Progress, cache_folder, sole_use
 from stack.problems import StackProblem
 from stack.processes import LOOPBACK, Child, Program, free_ports, port_answers, require_free, sweep
-
-CLUSTER_ID = "dHVvcGluLXNpbmdsZS1ub2"  # sixteen bytes in base64: names this one-node cluster
 
 JVM = (
     "-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xlog:disable", "-Xlog:all=error:stderr",
@@ -67,6 +67,11 @@ def java() -> Path:
     return Path(spec.submodule_search_locations[0]) / "java-runtime" / "bin" / "java"
 
 
+def new_cluster_id() -> str:
+    """A disk formatted anew is another cluster: positions in the old one say nothing about it (ADR 0012)."""
+    return urlsafe_b64encode(uuid4().bytes).rstrip(b"=").decode()
+
+
 @dataclass(frozen=True)
 class Kafka:
     """One broker. `home` is a folder of its own; `class_path` is the sorted list of proven jars."""
@@ -98,7 +103,7 @@ class Kafka:
             "kafka.tools.StorageTool",
             "format",
             "-t",
-            CLUSTER_ID,
+            new_cluster_id(),
             "-c",
             str(self.home / "server.properties"),
         ]

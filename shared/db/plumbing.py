@@ -17,7 +17,7 @@ ALLOWED_PLUMBING = {
     "parked_fact": "facts that could not be applied: the worker alone",
     "heard_position": "places in topics: the worker alone",
     "republished_id": "ids seen while a speaker says all of its state again: the worker alone",
-    "republished_end": "where such a round has ended: the worker alone",
+    "republished_mark": "where such a round has begun and ended: the worker alone",
     "due": "what falls due when, for all scopes: ids and moments alone; the api adds and withdraws, the worker does",
     "idempotency_request": "first answers, sealed: reached by their own caller alone, pruned by the worker",
     "access_log": "who saw whom: written by every door, read by no login of the service",
@@ -39,7 +39,7 @@ class Plumbing:
     parked_fact: sa.Table
     heard_position: sa.Table
     republished_id: sa.Table
-    republished_end: sa.Table
+    republished_mark: sa.Table
     due: sa.Table
     idempotency_request: sa.Table
     access_log: sa.Table
@@ -150,6 +150,7 @@ def _heard_position(metadata: sa.MetaData) -> sa.Table:
         sa.Column("topic", sa.Text, primary_key=True, comment="主题"),
         sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False, comment="分区"),
         sa.Column("next_position", sa.BigInteger, nullable=False, comment="下一位移"),
+        sa.Column("cluster", sa.Text, nullable=False, comment="位移所属的集群"),
         sa.Column("moved_at", MOMENT, nullable=False, server_default=MACHINE_NOW, comment="推进时刻（机器时间）"),
         comment="已听位置",
     )
@@ -170,15 +171,16 @@ def _republished(metadata: sa.MetaData) -> tuple[sa.Table, sa.Table]:
         sa.Column("id", sa.Text, primary_key=True, comment="对象编号"),
         comment="重新公告过的对象",
     )
-    ended = sa.Table(
-        "republished_end",
+    marks = sa.Table(
+        "republished_mark",
         metadata,
         *place(),
         sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False, comment="分区"),
+        sa.Column("ended", sa.Boolean, nullable=False, server_default=sa.false(), comment="已听到结束标记"),
         sa.Column("done", sa.Boolean, nullable=False, server_default=sa.false(), comment="已收尾"),
-        comment="重新公告的结束标记",
+        comment="重新公告的起止标记",
     )
-    return named, ended
+    return named, marks
 
 
 def _due(metadata: sa.MetaData) -> sa.Table:
@@ -265,7 +267,7 @@ def _job(metadata: sa.MetaData) -> sa.Table:
     )
 
 
-MACHINE_TABLES = ("outbox_dead", "inbox", "parked_fact", "heard_position", "republished_id", "republished_end")
+MACHINE_TABLES = ("outbox_dead", "inbox", "parked_fact", "heard_position", "republished_id", "republished_mark")
 ALL_RIGHTS = "select, insert, update, delete"
 
 

@@ -151,8 +151,9 @@ class Consumer:
         if not fresh:
             return
         committed = {(part.topic, part.partition): await asyncio.wait_for(client.committed(part), 10) for part in fresh}
+        cluster = await bus.cluster_of(self._bootstrap)
         async with transaction(self._engine, Scope.everything(), caller=self.name) as tx:
-            back = await positions.settle(tx, self.name, committed)
+            back = await positions.settle(tx, self.name, cluster, committed)
         for (topic, partition), position in back.items():
             part = TopicPartition(topic, partition)
             log.warning("hearing again", consumer=self.name, topic=topic, partition=partition, position=position)

@@ -1,8 +1,10 @@
 """A speaker says all it holds again (after a wiped broker or a restored backup): what the listener does about it.
 
-Each fact said again carries the epoch, and a mark behind the last one stands in every partition. Between the two the
-ids are noted; when all marks are there, what was not named no longer exists at the speaker and is taken back. What a
-partition says behind its mark is newer than the epoch and counts as named (ADR 0012).
+Each fact said again carries the epoch; in every partition one mark stands before the first and one behind the last.
+Between the two the ids are noted; when both are heard in all partitions, what was not named no longer exists at the
+speaker and is taken back. What a partition says behind its end is newer than the epoch and counts as named. Who comes
+in the middle (a position of a wiped broker, facts older than the topic keeps) has not heard all names: an end without
+its beginning means nothing (ADR 0012).
 """
 
 from __future__ import annotations
@@ -17,10 +19,16 @@ from shared.log import get_logger
 
 log = get_logger(__name__)
 
-ENDS = "select topic, epoch, partition, done from republished_end where consumer = $1 and topic = any($2::text[])"
-ANY_OPEN = "select exists (select from republished_end where consumer = $1 and not done)"
+ENDS = """
+select topic, epoch, partition, done from republished_mark where consumer = $1 and topic = any($2::text[]) and ended
+"""
+ANY_OPEN = "select exists (select from republished_mark where consumer = $1 and not done)"
+BEGIN = """
+insert into republished_mark (consumer, topic, epoch, partition) values ($1, $2, $3, $4) on conflict do nothing
+"""
 END = """
-insert into republished_end (consumer, topic, epoch, partition) values ($1, $2, $3, $4) on conflict do nothing
+update republished_mark set ended = true where consumer = $1 and topic = $2 and epoch = $3 and partition = $4
+returning epoch
 """
 NAME = """
 insert into republished_id (consumer, topic, epoch, id)
@@ -28,11 +36,11 @@ select $1, topic, epoch, id from unnest($2::text[], $3::bigint[], $4::text[]) as
  order by 2, 3, 4 on conflict do nothing
 """
 OPEN = """
-select topic, epoch, count(*) as marks from republished_end where consumer = $1 and not done
+select topic, epoch, count(*) filter (where ended) as marks from republished_mark where consumer = $1 and not done
  group by topic, epoch order by epoch
 """
 PARKED = "select exists (select from parked_fact where consumer = $1 and topic = $2)"
-CLOSE = "update republished_end set done = true where consumer = $1 and topic = $2 and epoch <= $3"
+CLOSE = "update republished_mark set done = true where consumer = $1 and topic = $2 and epoch <= $3"
 CLEAN = "delete from republished_id where consumer = $1 and topic = $2 and epoch <= $3"
 
 
@@ -74,8 +82,8 @@ async def note(
         if record.topic not in topics:
             continue
         if isinstance(one, Republished):
-            ends.passed(one, record)
-            await tx.driver.execute(END, ears.name, one.topic, one.epoch, record.partition)
+            if await _has_ended(tx, ears, one, record):
+                ends.passed(one, record)
         else:
             identity = ears.identity(one)
             names |= {(record.topic, epoch, identity) for epoch in ends.named_in(one) if identity is not None}
@@ -84,12 +92,24 @@ async def note(
     return bool(marks)
 
 
+async def _has_ended(tx: Transaction, ears: Ears, mark: Republished, record: Record) -> bool:
+    """Note a mark; whether all names of its partition have been heard with it."""
+    place = (ears.name, mark.topic, mark.epoch, record.partition)
+    if mark.begins:
+        await tx.driver.execute(BEGIN, *place)
+        return False
+    if await tx.driver.fetchval(END, *place) is not None:
+        return True
+    log.warning("republication heard from its middle", consumer=ears.name, topic=mark.topic, epoch=mark.epoch)
+    return False
+
+
 def _speaks(topic: str, heard: Sequence[Heard[Any]], marks: Sequence[tuple[Republished, Record]]) -> bool:
     return any(one.record.topic == topic for one in heard) or any(mark.topic == topic for mark, _ in marks)
 
 
 async def finish(tx: Transaction, ears: Ears, partitions: Mapping[str, int]) -> None:
-    """Take back what was not named, for each topic whose marks are all there; while facts of it are parked, wait."""
+    """Take back what was not named, for each topic that was heard whole; while facts of it are parked, wait."""
     if not ears.withdraws:
         return
     for row in await tx.driver.fetch(OPEN, ears.name):

@@ -11,7 +11,7 @@ from services.cooperative import actions
 from services.cooperative.app import EARS, HOLDINGS
 from services.cooperative.domain import MemberRow
 from shared import bus
-from shared.events import TOPICS, Fact
+from shared.events import TOPICS
 from shared.events.cooperative import PayoutPosted
 from shared.events.registry import DivisionRecorded, HouseholdRecorded, StatusSpan
 from shared.hearing import Outcome, Record, take_in
@@ -31,6 +31,7 @@ from tests.cooperative.make import (
     payment_terms,
     reversal_terms,
 )
+from tests.shared.marks import around
 
 PARTITIONS = {topic.name: topic.partitions for topic in TOPICS}
 
@@ -50,22 +51,6 @@ def record(fact: HouseholdRecorded | DivisionRecorded, position: int, epoch: int
     )
     payload = fact.model_dump_json().encode()
     return Record(fact.TOPIC, 0, position, key.encode(), payload, bus.encode(envelope), 0)
-
-
-def end(topic: type[Fact], epoch: int, partition: int) -> Record:
-    """The mark behind all that was said again."""
-    mark = bus.Republished(topic=topic.TOPIC, epoch=epoch, partitions=PARTITIONS[topic.TOPIC])
-    envelope = bus.Envelope(
-        event_id=new_id(),
-        source="/registry",
-        type=bus.REPUBLISHED,
-        key="~republished",
-        said_at=NOW,
-        version=None,
-        epoch=epoch,
-        traceparent=None,
-    )
-    return Record(topic.TOPIC, partition, 99, b"~republished", mark.model_dump_json().encode(), bus.encode(envelope), 0)
 
 
 async def hear(office: Office, records: Sequence[Record]) -> Outcome:
@@ -122,8 +107,8 @@ async def test_what_a_restored_registry_no_longer_has_goes_and_members_stay(offi
     book = await office.open_book()
     kept, lost = await office.enter(book, 2)
     said = kept.model_copy(update={"version": 5_000})
-    ends = [end(HouseholdRecorded, 5_000, partition) for partition in range(PARTITIONS[HouseholdRecorded.TOPIC])]
-    await hear(office, [record(said, 0, epoch=5_000), *ends])
+    topic = HouseholdRecorded.TOPIC
+    await hear(office, around(topic, PARTITIONS[topic], 5_000, record(said, 1, epoch=5_000)))
     assert [row["id"] for row in await office.rows("select id from household")] == [kept.household]
     assert await office.value("select count(*) from member where household = $1", lost.household) == 1
 
@@ -148,5 +133,5 @@ async def test_payouts_are_said_again_under_their_own_ids(office: Office) -> Non
     again = await office.rows(query, PayoutPosted.TYPE)
     assert facts(again[4:]) == first
     assert {row["epoch"] for row in again[4:]} == {7_000}
-    marks = await office.rows("select partition from outbox where type = $1", bus.REPUBLISHED)
-    assert sorted(row["partition"] for row in marks) == list(range(PARTITIONS[PayoutPosted.TOPIC]))
+    marks = await office.rows("select partition from outbox where type = $1 order by id", bus.REPUBLISHED)
+    assert [row["partition"] for row in marks] == [*range(PARTITIONS[PayoutPosted.TOPIC])] * 2

@@ -18,6 +18,7 @@ from shared.hearing import Outcome, Record, take_in
 from shared.recovery import republish
 from shared.values import new_id
 from tests.notify.make import POSTED, PostOffice, divisions, ended, opened
+from tests.shared.marks import around
 
 PARTITIONS = {topic.name: topic.partitions for topic in TOPICS}
 
@@ -82,28 +83,11 @@ async def test_a_restored_speaker_takes_back_what_it_no_longer_knows(office: Pos
     await hear(office, [*names(), record(known, 0), record(forgotten, 1)])
     await office.do_what_is_due()
     epoch = 1_800_000_000_000
-    marks = [_mark(partition, 10, epoch) for partition in range(PARTITIONS[PublicityOpened.TOPIC])]
-    await hear(office, [record(known, 5, epoch=epoch), *marks])
+    topic = PublicityOpened.TOPIC
+    await hear(office, around(topic, PARTITIONS[topic], epoch, record(known, 5, epoch=epoch)))
     await office.do_what_is_due()
     assert await office.state_of(known.publicity) == "posted"
     assert await office.state_of(forgotten.publicity) == "taken_down"
-
-
-def _mark(partition: int, position: int, epoch: int) -> Record:
-    topic = PublicityOpened.TOPIC
-    envelope = bus.Envelope(
-        event_id=new_id(),
-        source="/assessment",
-        type=bus.REPUBLISHED,
-        key="~republished",
-        said_at=POSTED,
-        version=None,
-        epoch=epoch,
-        traceparent=None,
-    )
-    mark = bus.Republished(topic=topic, epoch=epoch, partitions=PARTITIONS[topic])
-    payload = mark.model_dump_json().encode()
-    return Record(topic, partition, position, b"~republished", payload, bus.encode(envelope), 0)
 
 
 async def test_notify_says_all_that_hung_again(office: PostOffice) -> None:

@@ -12,7 +12,7 @@ import pytest
 from services.registry.app import EARS, HOLDINGS, check
 from shared import bus
 from shared.db import transaction
-from shared.events import TOPICS, Fact
+from shared.events import TOPICS
 from shared.events.assessment import CaseDecided
 from shared.events.cooperative import PayoutPosted
 from shared.events.registry import CircumstancesRecorded, DivisionRecorded, HouseholdRecorded
@@ -21,6 +21,7 @@ from shared.recovery import republish
 from shared.values import Scope, new_id
 from tests.registry.ground import NOW, VILLAGE, Ground
 from tests.registry.make import household_body
+from tests.shared.marks import around
 
 PARTITIONS = {topic.name: topic.partitions for topic in TOPICS}
 EXIT_ON = date(2019, 8, 31)
@@ -77,22 +78,6 @@ def record(
         traceparent=None,
     )
     return Record(fact.TOPIC, 0, position, key.encode(), fact.model_dump_json().encode(), bus.encode(envelope), 0)
-
-
-def end(topic: type[Fact], epoch: int, partition: int) -> Record:
-    """The mark behind all that was said again."""
-    mark = bus.Republished(topic=topic.TOPIC, epoch=epoch, partitions=PARTITIONS[topic.TOPIC])
-    envelope = bus.Envelope(
-        event_id=new_id(),
-        source="/elsewhere",
-        type=bus.REPUBLISHED,
-        key="~republished",
-        said_at=NOW,
-        version=None,
-        epoch=epoch,
-        traceparent=None,
-    )
-    return Record(topic.TOPIC, partition, 99, b"~republished", mark.model_dump_json().encode(), bus.encode(envelope), 0)
 
 
 async def hear(ground: Ground, records: Sequence[Record]) -> Outcome:
@@ -235,10 +220,8 @@ async def test_a_restored_speakers_lost_payouts_and_decisions_are_let_go(ground:
     home = await home_of(ground)
     kept, lost, decision = paid(home), paid(home, fen=100), decided(home)
     await hear(ground, [record(kept, 0), record(lost, 1), record(decision, 2)])
-    again = [record(kept, 3, epoch=9)]
-    for topic in (PayoutPosted, CaseDecided):
-        again += [end(topic, 9, partition) for partition in range(PARTITIONS[topic.TOPIC])]
-    await hear(ground, again)
+    await hear(ground, around(PayoutPosted.TOPIC, PARTITIONS[PayoutPosted.TOPIC], 9, record(kept, 3, epoch=9)))
+    await hear(ground, around(CaseDecided.TOPIC, PARTITIONS[CaseDecided.TOPIC], 9))
     held = await ground.rows("select reference from income where source = 'payout' and known_to = 'infinity'")
     assert [row["reference"] for row in held] == [str(kept.payout)]
     assert await statuses(ground) == [("poor", date(2014, 3, 1), None, None, None)]

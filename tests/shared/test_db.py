@@ -359,7 +359,7 @@ async def test_facts_on_their_way_are_written_by_the_api_and_read_by_the_worker(
         "parked_fact",
         "heard_position",
         "republished_id",
-        "republished_end",
+        "republished_mark",
     ):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await seen(api, Scope.everything(), f"select * from {table}")

@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared import bus, outbox
 from shared.db import create_engine, transaction
-from shared.outbox import Said, announce, announce_end, announce_many, rest
+from shared.outbox import Said, announce, announce_many, announce_mark, rest
 from shared.values import Scope
 from tests.shared.sides import (
     NOON,
@@ -121,11 +121,12 @@ async def test_a_moment_without_time_zone_is_refused(side: Side, language: Langu
             await announce(tx, "x", farm(language, 1), at=datetime(2019, 9, 20))  # noqa: DTZ001 - the mistake itself
 
 
-async def test_the_mark_behind_a_republished_topic_reaches_every_partition(
+async def test_a_mark_of_a_republished_topic_reaches_every_partition(
     side: Side, language: Language, kafka_bootstrap: str
 ) -> None:
     async with transaction(side.engine("worker"), Scope.everything()) as tx:
-        await announce_end(tx, language.state.name, language.state.partitions, 99, at=NOON)
+        mark = bus.Republished(topic=language.state.name, epoch=99, partitions=language.state.partitions)
+        await announce_mark(tx, mark, at=NOON)
     async with running(side.relay(kafka_bootstrap)):
         await until(lambda: is_empty(side), "outbox empty")
     records = await all_records(kafka_bootstrap, language.state.name)

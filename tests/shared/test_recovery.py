@@ -13,10 +13,11 @@ import pytest
 
 from shared import bus, recovery
 from shared.db import Transaction, transaction
-from shared.hearing import Ears, Heard, Record, Withdraws, take_in
+from shared.hearing import Ears, Heard, Record, Withdraws, positions, take_in
 from shared.outbox import Said, announce
 from shared.recovery import Comparison, Holding, compare, left_overs, republish
 from shared.values import Scope, new_id
+from tests.shared.marks import mark
 from tests.shared.sides import (
     NOON,
     Broker,
@@ -312,22 +313,30 @@ class Hearing:
         fact = self.language.farm_recorded(farm=UUID(int=farm), version=version, crop=crop)
         return self._record(fact.TYPE, str(UUID(int=farm)), fact.model_dump_json(), partition, epoch)
 
-    def mark(self, partition: int, epoch: int) -> Record:
-        mark = bus.Republished(topic=self.language.state.name, epoch=epoch, partitions=3)
-        return self._record(bus.REPUBLISHED, "~republished", mark.model_dump_json(), partition, epoch)
+    def mark(self, partition: int, epoch: int, *, begins: bool = False) -> Record:
+        return mark(self.language.state.name, 3, epoch, partition, self._next(partition), begins=begins)
+
+    def begin(self, epoch: int) -> list[Record]:
+        return [self.mark(number, epoch, begins=True) for number in range(3)]
+
+    def end(self, epoch: int) -> list[Record]:
+        return [self.mark(number, epoch) for number in range(3)]
+
+    def _next(self, partition: int) -> int:
+        place = (self.language.state.name, partition)
+        self.positions[place] = self.positions.get(place, -1) + 1
+        return self.positions[place]
 
     def _record(self, type_: str, key: str, value: str, partition: int, epoch: int | None) -> Record:
-        topic = self.language.state.name
-        position = self.positions.get((topic, partition), 0)
-        self.positions[topic, partition] = position + 1
         headers = bus.encode(bus.Envelope(new_id(), "/test", type_, key, NOON, 1, epoch))
-        return Record(topic, partition, position, key.encode(), value.encode(), headers, 0)
+        place = (self.language.state.name, partition, self._next(partition))
+        return Record(*place, key.encode(), value.encode(), headers, 0)
 
     async def take_in(self, *records: Record) -> None:
         places = {record.place for record in records}
         for topic, partition in places:
             await self.side.run(
-                "insert into heard_position values ($1, $2, $3, 0) on conflict do nothing",
+                "insert into heard_position values ($1, $2, $3, 0, 'here') on conflict do nothing",
                 *(self.ears.name, topic, partition),
             )
         partitions = {topic.name: topic.partitions for topic in self.language.topics}
@@ -346,7 +355,7 @@ async def hearing(make_database: Callable[..., Any]) -> AsyncIterator[Hearing]:
 
 async def test_only_when_all_marks_are_heard_what_was_not_named_goes(hearing: Hearing) -> None:
     await hearing.take_in(*(hearing.farm(number, 9, number % 3) for number in range(1, 7)))
-    await hearing.take_in(hearing.farm(1, 100, 1, 100), hearing.farm(2, 100, 2, 100))
+    await hearing.take_in(*hearing.begin(100), hearing.farm(1, 100, 1, 100), hearing.farm(2, 100, 2, 100))
     await hearing.take_in(hearing.mark(1, 100), hearing.mark(2, 100))
     assert await hearing.farms() == {1, 2, 3, 4, 5, 6}
     await hearing.take_in(hearing.farm(3, 100, 0, 100), hearing.mark(0, 100))
@@ -355,24 +364,58 @@ async def test_only_when_all_marks_are_heard_what_was_not_named_goes(hearing: He
 
 async def test_what_is_new_behind_a_mark_stays_although_other_marks_come_later(hearing: Hearing) -> None:
     await hearing.take_in(hearing.farm(1, 9, 1), hearing.farm(2, 9, 2))
-    await hearing.take_in(hearing.farm(1, 100, 1, 100), hearing.mark(1, 100), hearing.farm(8, 1, 1))
+    await hearing.take_in(
+        *hearing.begin(100), hearing.farm(1, 100, 1, 100), hearing.mark(1, 100), hearing.farm(8, 1, 1)
+    )
     await hearing.take_in(hearing.farm(9, 1, 1))
     await hearing.take_in(hearing.mark(2, 100), hearing.mark(0, 100))
     assert await hearing.farms() == {1, 8, 9}
 
 
 async def test_old_facts_in_front_of_a_mark_do_not_count_as_named(hearing: Hearing) -> None:
-    await hearing.take_in(hearing.farm(1, 100, 1, 100), hearing.mark(1, 100))
+    await hearing.take_in(*hearing.begin(100), hearing.farm(1, 100, 1, 100), hearing.mark(1, 100))
     await hearing.take_in(hearing.farm(2, 7, 2))  # said long ago, heard late, and lost since at the speaker
     await hearing.take_in(hearing.mark(2, 100), hearing.mark(0, 100))
     assert await hearing.farms() == {1}
 
 
 async def test_marks_heard_twice_take_nothing_back(hearing: Hearing) -> None:
-    await hearing.take_in(hearing.farm(1, 100, 1, 100), *(hearing.mark(number, 100) for number in range(3)))
+    await hearing.take_in(*hearing.begin(100), hearing.farm(1, 100, 1, 100), *hearing.end(100))
     await hearing.take_in(hearing.farm(2, 1, 2))
-    await hearing.take_in(*(hearing.mark(number, 100) for number in range(3)))
+    await hearing.take_in(*hearing.end(100))
     assert await hearing.farms() == {1, 2}
+
+
+@pytest.mark.parametrize("missed", range(3))
+async def test_who_did_not_hear_the_beginning_lets_nothing_go(hearing: Hearing, missed: int) -> None:
+    """A topic whose oldest facts are gone, for instance: the names before its first fact are unknown."""
+    await hearing.take_in(hearing.farm(1, 9, 1), hearing.farm(2, 9, 2))
+    begins = hearing.begin(100)
+    hearing.farm(1, 100, 1, 100)  # said again, and not heard
+    await hearing.take_in(*begins[:missed], *begins[missed + 1 :], hearing.farm(2, 100, 2, 100), *hearing.end(100))
+    assert await hearing.farms() == {1, 2}
+    await hearing.take_in(*hearing.begin(200), hearing.farm(1, 200, 1, 200), *hearing.end(200))
+    assert await hearing.farms() == {1}, "the next one is heard whole"
+
+
+async def test_a_position_in_another_cluster_says_nothing_about_this_one(hearing: Hearing) -> None:
+    """A backup from before the broker's disk was wiped: what stands there now is heard from its beginning."""
+    place = (hearing.language.state.name, 0)
+
+    async def settled(cluster: str, committed: int | None) -> dict[tuple[str, int], int]:
+        async with transaction(hearing.engine, Scope.everything()) as tx:
+            return await positions.settle(tx, "test", cluster, {place: committed})
+
+    async def reached(position: int) -> None:
+        async with transaction(hearing.engine, Scope.everything()) as tx:
+            await positions.advance(tx, "test", {place: position})
+
+    assert await settled("old", None) == {}
+    await reached(70)
+    assert await settled("old", 90) == {place: 70}, "restored: the lost time again"
+    assert await settled("new", 90) == {place: 0}, "restored, and the broker is another"
+    await reached(90)
+    assert await settled("new", 90) == {}
 
 
 SLOW_COMMIT = """
@@ -384,7 +427,7 @@ create constraint trigger slow after update on heard_position deferrable initial
 
 async def test_members_that_hear_their_marks_at_once_let_go_all_the_same(hearing: Hearing) -> None:
     await hearing.take_in(*(hearing.farm(number, 9, number % 3) for number in range(1, 7)))
-    await hearing.take_in(hearing.farm(3, 100, 0, 100))
+    await hearing.take_in(*hearing.begin(100), hearing.farm(3, 100, 0, 100))
     await hearing.side.run(SLOW_COMMIT)  # both have looked for all marks before either's is committed
     await asyncio.gather(*(hearing.take_in(hearing.mark(number, 100)) for number in range(3)))
     assert await hearing.farms() == {3}
@@ -407,7 +450,7 @@ async def test_withdrawal_waits_while_facts_of_the_topic_are_parked(make_databas
     )
     hearing = Hearing(side, language, hears)
     await hearing.take_in(hearing.farm(1, 9, 1), hearing.farm(2, 9, 2))
-    await hearing.take_in(hearing.farm(1, 100, 1, 100, "poison"), *(hearing.mark(number, 100) for number in range(3)))
+    await hearing.take_in(*hearing.begin(100), hearing.farm(1, 100, 1, 100, "poison"), *hearing.end(100))
     assert await hearing.farms() == {1, 2}
     await side.run("delete from parked_fact")
     await hearing.take_in(hearing.mark(0, 100))  # any later mark or replay finishes it
