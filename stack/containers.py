@@ -73,7 +73,10 @@ def write_secrets(project: Path) -> list[str]:
     if not env_file.exists():
         lines = [f"TUOPIN_PASSWORD_{name.upper()}={password}" for name, password in make_passwords().items()]
         lines += [f"TUOPIN_UID={os.getuid()}", f"TUOPIN_GID={os.getgid()}"]
-        lines += ["# Another one whenever the broker's volume is made anew:", f"TUOPIN_KAFKA_CLUSTER={new_cluster_id()}"]
+        lines += [
+            "# Another one whenever the broker's volume is made anew:",
+            f"TUOPIN_KAFKA_CLUSTER={new_cluster_id()}",
+        ]
         lines += ["# The identity provider's key address, issuer and audience:", "TUOPIN_JWKS_URI="]
         lines += ["TUOPIN_TOKEN_ISSUER=tuopin", "TUOPIN_TOKEN_AUDIENCE=tuopin"]
         env_file.touch(mode=0o600)
