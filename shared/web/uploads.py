@@ -54,16 +54,16 @@ def _shown(size: int) -> str:
 
 @asynccontextmanager
 async def spooled(request: Request, folder: Path | None = None) -> AsyncIterator[Upload]:
-    """Write the body to a file of our own as it comes, and remove the file at the end whatever happened."""
+    """Write the body to a file of our own as it comes. The file has no name: a kill leaves nothing of it either."""
     digest, size = hashlib.sha256(), 0
-    with tempfile.NamedTemporaryFile(prefix="tuopin-upload-", dir=folder) as out:
+    with tempfile.TemporaryFile(dir=folder) as out:
         async for piece in request.stream():
             digest.update(piece)
             size += len(piece)
             out.write(piece)
         out.flush()
         media_type = request.headers.get("content-type", "application/octet-stream").partition(";")[0].strip().lower()
-        yield Upload(out.name, size, digest.digest(), media_type)
+        yield Upload(f"/proc/self/fd/{out.fileno()}", size, digest.digest(), media_type)
 
 
 async def _uploaded(request: Request) -> Upload:

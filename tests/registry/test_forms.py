@@ -547,8 +547,8 @@ def test_the_answer_has_the_reason_beside_the_cell_and_nothing_live(tmp_path: Pa
     upload = write_csv(tmp_path / "up.csv", rows)
     reading = read(upload)
     doubts = reading.doubts
-    write_answer(upload, tmp_path / "a.xlsx", refusals=reading.refusals, doubts=doubts, summary={"行数": reading.rows})
-    book = openpyxl.load_workbook(tmp_path / "a.xlsx")
+    answer = write_answer(upload, refusals=reading.refusals, doubts=doubts, summary={"行数": reading.rows})
+    book = openpyxl.load_workbook(io.BytesIO(answer))
     page = book["退回"]
     header = [cell.value for cell in page[1]]
     assert page.max_row == 4
@@ -573,8 +573,9 @@ def test_a_corrected_answer_can_be_uploaded_again(tmp_path: Path) -> None:
     upload = write_csv(tmp_path / "up.csv", rows)
     reading = read(upload)
     doubts = reading.doubts
-    write_answer(upload, tmp_path / "a.xlsx", refusals=reading.refusals, doubts=doubts, summary={})
-    book = openpyxl.load_workbook(tmp_path / "a.xlsx")
+    book = openpyxl.load_workbook(
+        io.BytesIO(write_answer(upload, refusals=reading.refusals, doubts=doubts, summary={}))
+    )
     page = book["退回"]
     header = [cell.value for cell in page[1]]
     page.cell(4, header.index("出生日期") + 1).value = "2010-01-12"

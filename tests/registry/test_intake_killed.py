@@ -19,6 +19,8 @@ import asyncpg
 import psutil
 import pytest
 
+from services.registry.actions.child import sweep
+from services.registry.forms.answer import ANSWER_FOLDER
 from stack.migrate import migrate
 from stack.postgres import Postgres
 from stack.processes import Child, free_ports, port_answers
@@ -44,7 +46,7 @@ async def working(ground: Ground, point: str) -> AsyncIterator[tuple[subprocess.
     settings = ground.settings.model_copy(update={"database_url": ground.database.worker})
     file.write_text(settings.model_dump_json(), encoding="utf-8")
     command = [sys.executable, "-m", "tests.registry.job_process", str(file), point, str(mark)]
-    process = started(command, ground.folder / "job.log")
+    process = started(command, ground.folder / "job.log", temporary(ground))
     try:
         await until(mark.exists, 60, lambda: (ground.folder / "job.log").read_text()[-2000:])
         yield process, mark
@@ -54,9 +56,18 @@ async def working(ground: Ground, point: str) -> AsyncIterator[tuple[subprocess.
         process.wait()
 
 
-def started(command: list[str], log: Path) -> subprocess.Popen[bytes]:
+def temporary(ground: Ground) -> Path:
+    """The temporary folder of the processes that are killed: people in clear must not be left there."""
+    folder = ground.folder / "temporary"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def started(command: list[str], log: Path, temporary: Path) -> subprocess.Popen[bytes]:
     with log.open("wb") as out:
-        return subprocess.Popen(command, stdout=out, stderr=out, cwd=Path(__file__).parents[2])
+        return subprocess.Popen(
+            command, stdout=out, stderr=out, cwd=Path(__file__).parents[2], env={**os.environ, "TMPDIR": str(temporary)}
+        )
 
 
 async def until(holds: Callable[[], bool], seconds: float, why: Callable[[], str] = str) -> None:
@@ -104,6 +115,7 @@ async def test_killed_anywhere_it_ends_as_if_nothing_had_happened(
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         await until(lambda: not any(alive(child) for child in children), 5)
+    assert list(temporary(ground).rglob("*")) == [], "nothing of the file is left in clear"
     done_before = (await ground.look(job))["job"]["done"]
     assert (done_before > 0) is (point != "parse"), done_before
     assert await resumed(ground, job) == expected
@@ -118,13 +130,32 @@ def alive(child: psutil.Process) -> bool:
     return False
 
 
+def open_files(pid: int) -> list[str]:
+    return [str(one.readlink()) for one in Path(f"/proc/{pid}/fd").iterdir() if one.is_symlink()]
+
+
+async def test_what_a_killed_child_left_of_an_answer_is_removed_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    dead = started(["true"], tmp_path / "log", tmp_path)
+    dead.wait()
+    left, held = (tmp_path / f"{ANSWER_FOLDER}{pid}-x" for pid in (dead.pid, os.getpid()))
+    for folder in (left, held):
+        folder.mkdir()
+        (folder / "row").write_text("王小明", encoding="utf-8")
+    sweep()
+    assert not left.exists()
+    assert held.exists(), "its writer lives"
+
+
 async def test_killed_in_the_middle_of_an_upload_nothing_is_half_there(ground: Ground) -> None:
     """The api dies with half a file received; the same request again, under the same key, is one intake."""
     body, key = county_file(), "the-upload-that-was-torn"
     file, (port,) = ground.folder / "settings.json", free_ports(1)
     await asyncio.to_thread(file.write_text, ground.settings.model_dump_json(), "utf-8")
     command = [sys.executable, "-m", "tests.registry.api_process", str(file), str(port)]
-    process = started(command, ground.folder / "api.log")
+    process = started(command, ground.folder / "api.log", temporary(ground))
     try:
         await until(lambda: port_answers(port), 60, lambda: (ground.folder / "api.log").read_text()[-2000:])
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -139,7 +170,7 @@ async def test_killed_in_the_middle_of_an_upload_nothing_is_half_there(ground: G
         ]
         writer.write("\r\n".join([*head, "", ""]).encode() + body[: len(body) // 2])
         await writer.drain()
-        await asyncio.sleep(0.5)
+        await until(lambda: any("(deleted)" in one for one in open_files(process.pid)), 30)
         assert process.poll() is None, "it was receiving"
         process.kill()
         assert await reader.read() == b"", "it was never answered"
@@ -147,6 +178,7 @@ async def test_killed_in_the_middle_of_an_upload_nothing_is_half_there(ground: G
     finally:
         process.kill()
         process.wait()
+    assert list(temporary(ground).rglob("*")) == [], "nothing of the file is left in clear"
     for table in ("job", "intake", "intake_file", "idempotency_request"):
         assert await ground.value(f"select count(*) from {table}") == 0
     jobs = {await ground.upload(body, key=key) for _ in range(2)}

@@ -2,6 +2,8 @@
 
 Reading, checking and sealing a county's file takes seconds of processor: never on the event loop. A hostile file that
 ends the child ends its own job, nothing else; a child that was killed is started again and reads the file anew.
+
+The file is people in clear: it lies in the temporary folder without a name, so that a kill leaves nothing of it.
 """
 
 from __future__ import annotations
@@ -11,12 +13,15 @@ import importlib
 import multiprocessing
 import os
 import resource
+import shutil
 import signal
+import tempfile
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from services.registry.forms.answer import ANSWER_FOLDER
 from services.registry.store.arrivals import Asked, ChunkKeys, Numbered, Opening
 from shared.crypto import KeyRing
 from shared.errors import Problem
@@ -28,15 +33,26 @@ class ChildGone(RuntimeError):
     """子进程中断: it ended without an answer, by its limits or by a signal."""
 
 
+def sweep() -> None:
+    """Remove what killed children left of answer workbooks: the library that writes them needs files with names."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{ANSWER_FOLDER}*"):
+        if not Path("/proc", folder.name.split("-")[2]).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 class ParsingChild:
     """解析子进程: a file that is open in a process of its own."""
 
-    def __init__(self, path: Path, asked: Asked, keys: KeyRing, memory_bytes: int, seconds: float) -> None:
-        self._path = path
+    def __init__(self, content: bytes, asked: Asked, keys: KeyRing, memory_bytes: int, seconds: float) -> None:
+        sweep()
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
+        self._file.write(content)
+        self._file.flush()
+        self._path = Path(f"/proc/{os.getpid()}/fd/{self._file.fileno()}")
         self._seconds = seconds
         context = multiprocessing.get_context("spawn")
         self._ours, theirs = context.Pipe()
-        work = (theirs, os.getpid(), memory_bytes, path, asked, keys)
+        work = (theirs, os.getpid(), memory_bytes, self._path, asked, keys)
         self._process = context.Process(target=_serve, args=work, daemon=True, name="registry-parsing")
         self._process.start()
         theirs.close()
@@ -92,6 +108,7 @@ class ParsingChild:
             self._ours.close()
         self._process.kill()
         self._process.join(5)
+        self._file.close()
 
 
 def _serve(answers: Connection, parent: int, memory_bytes: int, path: Path, asked: Asked, keys: KeyRing) -> None:

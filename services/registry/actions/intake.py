@@ -7,12 +7,10 @@ moves with each chunk's commit, and what is on record already is unchanged. So i
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -154,7 +152,6 @@ class OpenFile:
     """A file in this worker's hands."""
 
     intake: Intake
-    folder: tempfile.TemporaryDirectory[str]
     child: ParsingChild
     opening: Opening | None = None
     ahead: tuple[int, asyncio.Task[ChunkKeys]] | None = None
@@ -220,12 +217,9 @@ class Workbooks:
             content = None if intake is None else await uploads.load_file(tx, self._reading.keys, intake.source, UPLOAD)
         if intake is None or content is None:
             raise IntakeMissing
-        folder = tempfile.TemporaryDirectory(prefix="tuopin-intake-")
-        path = Path(folder.name) / f"upload{Path(intake.filename).suffix[:8]}"
-        path.write_bytes(content)
         reading = self._reading
-        child = ParsingChild(path, reading.asked(intake, job), reading.keys, reading.memory_bytes, reading.seconds)
-        self._open[job.id] = OpenFile(intake, folder, child)
+        child = ParsingChild(content, reading.asked(intake, job), reading.keys, reading.memory_bytes, reading.seconds)
+        self._open[job.id] = OpenFile(intake, child)
         return self._open[job.id]
 
     async def _opening(self, job: Job, file: OpenFile) -> Opening:
@@ -259,8 +253,7 @@ class Workbooks:
             refusals = await uploads.load_refusals(tx, job.id)
             doubts = await uploads.load_doubts(tx, job.id)
             counts = await uploads.load_counts(tx, job.id)
-        out = Path(file.folder.name) / "answer.xlsx"
-        return await file.child.answer(out, refusals, doubts, {LABELS[name]: count for name, count in counts.items()})
+        return await file.child.answer(refusals, doubts, {LABELS[name]: count for name, count in counts.items()})
 
     async def run_chunk(self, tx: Transaction, job: Job, now: datetime, prepared: Prepared) -> Step:
         """One step in one commit: the reading, a chunk, or the answer."""
@@ -343,7 +336,6 @@ class Workbooks:
             if held.ahead is not None:
                 held.ahead[1].cancel()
             held.child.end()
-            held.folder.cleanup()
 
     def close(self) -> None:
         """This worker stops: its children go, others read the files anew."""

@@ -6,6 +6,8 @@ live: everything is written as text, with the quotation mark that keeps it text 
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -19,6 +21,8 @@ from services.registry.forms.limits import Limits
 from services.registry.forms.reading import locate_table
 
 REASON = "退回原因"
+ANSWER_FOLDER = "tuopin-answer-"  # and the process: who is killed in between leaves it for the next to remove
+_OPTIONS = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
 _COMMENTS = 2_000  # a workbook with more notes opens slowly; the reason stands beside the cell anyway
 
 
@@ -32,24 +36,24 @@ class _Styles:
 
 def write_answer(
     upload: Path,
-    out: Path,
     *,
     refusals: pl.DataFrame,
     doubts: pl.DataFrame,
     summary: Mapping[str, str | int],
     limits: Limits | None = None,
-) -> None:
-    """Write it beside the upload; `refusals` has row, column, zh; `doubts` has row, column, check, zh."""
+) -> bytes:
+    """The workbook; `refusals` has row, column, zh; `doubts` has row, column, check, zh."""
     sheet, header = locate_table(upload, limits or Limits())
     wordings = [(cell or "").strip() for cell in sheet.cells.row(header.row - 1)]
     cells = sheet.cells.with_row_index("row", offset=1)
-    with xlsxwriter.Workbook(
-        out, {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    ) as book:
-        styles = _styles(book)
-        _returned(book, styles, wordings, cells, refusals)
-        _doubtful(book, styles, wordings, cells, doubts)
-        _summary(book, styles, summary, header.ignored)
+    with tempfile.TemporaryDirectory(prefix=f"{ANSWER_FOLDER}{os.getpid()}-") as folder:
+        out = Path(folder) / "answer.xlsx"
+        with xlsxwriter.Workbook(out, {**_OPTIONS, "tmpdir": folder}) as book:
+            styles = _styles(book)
+            _returned(book, styles, wordings, cells, refusals)
+            _doubtful(book, styles, wordings, cells, doubts)
+            _summary(book, styles, summary, header.ignored)
+        return out.read_bytes()
 
 
 def _styles(book: Any) -> _Styles:

@@ -149,7 +149,6 @@ class Book:
     def answer(
         self,
         path: Path,
-        out: Path,
         refusals: Sequence[Refusal],
         doubts: Sequence[Sequence[Any]],
         summary: Mapping[str, Any],
@@ -167,8 +166,7 @@ class Book:
             schema={"row": pl.UInt32} | dict.fromkeys(("column", "check", "zh", "en"), pl.String),
             orient="row",
         )
-        write_answer(path, out, refusals=going, doubts=asked, summary=summary, limits=self._limits)
-        return out.read_bytes()
+        return write_answer(path, refusals=going, doubts=asked, summary=summary, limits=self._limits)
 
 
 def hexed(value: bytes) -> str:
