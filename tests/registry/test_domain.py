@@ -32,7 +32,6 @@ from services.registry.domain import (
     recorded,
 )
 from services.registry.domain.codes import CODE_LISTS
-from services.registry.domain.decisions import merge_statuses
 from services.registry.domain.fields import BY_NAME, FIELDS, INCOME_ITEM_NAMES, Level, Privacy, by_header, stored_in
 from services.registry.domain.refusals import (
     DecisionBeforeStatus,
@@ -43,7 +42,9 @@ from services.registry.domain.refusals import (
     PersonRepeated,
     ReversalUnequal,
     StatusContradiction,
+    StatusNeedsDecision,
 )
+from services.registry.domain.statuses import ENDED_BY_DECISION, claim_of, merge_statuses
 from shared.events.registry import CircumstancesRecorded, HouseholdRecorded, Member, StatusKind
 from shared.values import DivisionCode, HouseholdNumber, Period
 from tests.registry.sheets import citizen_id
@@ -188,15 +189,75 @@ def test_an_exit_not_after_the_status_began_is_refused() -> None:
 
 def test_a_form_cannot_undo_a_decision() -> None:
     decided, _ = apply_decision(household(), Decision(uuid4(), "exit_approved", LATER))
-    for statuses in ((("poor", date(2014, 3, 1)),), (), (("lifted", date(2018, 1, 1)),)):
-        after, _ = amend(decided, entry(statuses=statuses, living=Living(housing_level="B")), date(2019, 9, 5))
+    for since in (date(2018, 1, 1), LATER + timedelta(days=1)):
+        again = entry(statuses=(("lifted", since),), living=Living(housing_level="B"))
+        after, _ = amend(decided, again, LATER + timedelta(days=9))
         assert after.statuses == decided.statuses
+    for statuses in ((("poor", date(2014, 3, 1)),), ()):
+        with pytest.raises(StatusNeedsDecision):
+            amend(decided, entry(statuses=statuses), date(2019, 9, 5))
+
+
+POOR, MONITORED = ("poor", date(2014, 3, 1)), ("monitored", date(2019, 3, 1))
+LIFTED, ORDINARY = ("lifted", date(2018, 12, 31)), ("ordinary", date(2014, 3, 1))
+COVERED = ("minimum_living", date(2015, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("held", "said", "kept"),
+    [
+        ((POOR,), (LIFTED,), ("poor",)),
+        ((POOR,), (), ("poor",)),
+        ((POOR,), (ORDINARY,), ("poor",)),
+        ((POOR,), (MONITORED,), ("poor",)),
+        ((POOR,), (("poor", date(2019, 9, 1)),), ("poor",)),
+        ((LIFTED,), (POOR,), ("lifted",)),
+        ((LIFTED,), (), ("lifted",)),
+        ((LIFTED, MONITORED), (LIFTED,), ("monitored",)),
+        ((ORDINARY,), (LIFTED,), ()),
+        ((POOR, MONITORED), (COVERED,), ("poor", "monitored")),
+    ],
+)
+def test_only_a_decision_ends_poor_lifted_or_monitored_or_lifts_a_household(held: Any, said: Any, kept: Any) -> None:
+    """The form is refused where an officer sends it; from a file the rest is stored, and the status stays."""
+    before = household(statuses=held)
+    with pytest.raises(StatusNeedsDecision) as refused:
+        amend(before, entry(statuses=said), LATER)
+    assert "决定" in refused.value.detail_zh
+    claim = claim_of(before.statuses, said, LATER)
+    assert claim is not None
+    assert claim.kept == kept
+    merged = merge_statuses(before.statuses, said, LATER)
+    open_kinds = {span.kind for span in merged if span.until is None}
+    assert set(kept) <= open_kinds
+    assert ("lifted" in open_kinds) == (LIFTED in held)
+    assert ("ordinary" in open_kinds) == (ORDINARY in held), "what it is does not move while that is disputed"
+    assert (COVERED[0] in open_kinds) == (COVERED in said), "what lies over it follows the form"
+
+
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [
+        ((), (LIFTED,)),
+        ((POOR,), (("poor", date(2014, 5, 1)),)),
+        ((POOR, COVERED), (POOR,)),
+        ((ORDINARY,), (POOR,)),
+        ((POOR,), (POOR, MONITORED)),
+        ((LIFTED,), (LIFTED, MONITORED)),
+        ((ORDINARY,), (COVERED,)),
+    ],
+)
+def test_what_no_decision_of_ours_makes_follows_the_form(held: Any, said: Any) -> None:
+    """Identification and the lists of other offices reach the register by file; a first statement may say anything."""
+    before = household(statuses=held)
+    after, _ = amend(before, entry(statuses=said), LATER)
+    assert {(span.kind, span.since) for span in after.statuses if span.until is None} == set(said)
 
 
 SPANS = st.lists(
     st.tuples(
-        st.sampled_from(["poor", "lifted", "monitored", "minimum_living"]),
-        st.dates(date(2014, 1, 1), date(2019, 8, 19)),
+        st.sampled_from(["poor", "lifted", "monitored", "minimum_living", "ordinary"]),
+        st.dates(date(2014, 1, 1), date(2019, 8, 30)),
     ),
     max_size=3,
     unique_by=lambda pair: "axis" if pair[0] in ("poor", "lifted") else pair[0],
@@ -204,17 +265,25 @@ SPANS = st.lists(
 
 
 @given(forms=st.lists(SPANS, min_size=1, max_size=5))
-def test_however_forms_change_no_status_overlaps_itself(forms: list[list[tuple[StatusKind, date]]]) -> None:
+def test_however_forms_change_no_status_overlaps_itself_and_none_lifts(
+    forms: list[list[tuple[StatusKind, date]]],
+) -> None:
     spans: tuple[StatusSpan, ...] = ()
     for step, form in enumerate(forms):
-        spans = merge_statuses(spans, tuple(form), DAY + timedelta(days=step))
-        assert {span.kind for span in spans if span.until is None} == {kind for kind, _ in form}
-        for axis in ({"poor", "lifted"}, {"monitored"}, {"minimum_living"}):
+        on = DAY + timedelta(days=step)
+        before, claim = spans, claim_of(spans, tuple(form), on)
+        spans = merge_statuses(spans, tuple(form), on)
+        held, were = ({one.kind for one in these if one.until is None} for these in (spans, before))
+        assert were & set(ENDED_BY_DECISION) <= held, "a form ended what a decision alone ends"
+        assert not before or "lifted" not in held - were, "a form lifted a household"
+        if claim is None:
+            assert held == {kind for kind, _ in form}
+        for axis in ({"poor", "lifted"}, {"monitored"}, {"minimum_living"}, {"ordinary"}):
             on_axis = sorted((span for span in spans if span.kind in axis), key=lambda span: span.since)
             for first, second in pairwise(on_axis):
                 assert first.until is not None
                 assert first.since < first.until <= second.since
-        assert merge_statuses(spans, tuple(form), DAY + timedelta(days=step)) == spans
+        assert merge_statuses(spans, tuple(form), on) == spans
 
 
 # --- payouts ----------------------------------------------------------------------------------------------------------

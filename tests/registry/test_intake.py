@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
+from datetime import date
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -12,10 +14,11 @@ import openpyxl
 import pytest
 
 from services.registry.domain.facts import facts_of
+from services.registry.domain.statuses import Said, claim_of, merge_statuses
 from services.registry.store.households import load_household
 from shared.db import transaction
 from shared.errors import Problem
-from shared.events.registry import CircumstancesRecorded, HouseholdRecorded, IntakeFinished
+from shared.events.registry import CircumstancesRecorded, HouseholdRecorded, IntakeFinished, StatusKind
 from shared.values import Scope
 from tests.registry import hostile
 from tests.registry.ground import NEXT_VILLAGE, VILLAGE, Ground, file_of
@@ -154,7 +157,12 @@ async def test_incomes_statuses_and_members_follow_the_form(ground: Ground) -> N
     rows = [household()]
     await ground.intake(file_of(*rows))
     rows[0][0] |= {"务工收入": "12000.00", "工资性收入": "12000.00", "家庭纯收入": "15000.50", "人均纯收入": "7500.25"}
-    rows[0][0] |= {"户类型": "脱贫户", "识别时间": "", "脱贫时间": "2019-01-01", "家庭人口数": "2"}
+    rows[0][0] |= {
+        "户类型": "贫困户；低保户",
+        "识别时间": "2014-05-01",
+        "低保起始时间": "2019-01-01",
+        "家庭人口数": "2",
+    }
     del rows[0][2]
     found = await ground.intake(file_of(*rows))
     assert counts_of(found)["rows_changed"] == 1, "the head's row stands for her household"
@@ -162,13 +170,115 @@ async def test_incomes_statuses_and_members_follow_the_form(ground: Ground) -> N
         "select kind, lower(during) as since, upper(during) as until from status where known_to = 'infinity' order by 2"
     )
     assert [(row["kind"], str(row["since"]), row["until"] and str(row["until"])) for row in held] == [
-        ("poor", "2014-03-01", "2019-01-01"),
-        ("lifted", "2019-01-01", None),
+        ("poor", "2014-05-01", None),
+        ("minimum_living", "2019-01-01", None),
     ]
     wages = await ground.rows("select fen, known_to::text as known_to from income where item = 'wage_work' order by no")
     assert [(row["fen"], row["known_to"] == "infinity") for row in wages] == [(900_000, False), (1_200_000, True)]
     assert await ground.value("select count(*) from person where household_no is null") == 1
     assert await ground.value("select count(*) from membership where known_to = 'infinity' and upper_inf(during)") == 2
+
+
+TYPES = {
+    "poor": ("贫困户", "识别时间"),
+    "lifted": ("脱贫户", "脱贫时间"),
+    "monitored": ("监测户", "监测对象识别时间"),
+    "minimum_living": ("低保户", "低保起始时间"),
+    "ordinary": ("一般农户", "建档日期"),
+}
+KINDS: tuple[StatusKind, ...] = ("poor", "lifted", "monitored", "minimum_living", "ordinary")
+
+
+def of_statuses(rows: list[Row], said: Said) -> list[Row]:
+    """The household with these statuses on its first row."""
+    rows[0] |= dict.fromkeys((since for _, since in TYPES.values()), "") | {"户类型": ""}
+    rows[0]["户类型"] = "；".join(TYPES[kind][0] for kind, _ in said)
+    rows[0] |= {TYPES[kind][1]: since.isoformat() for kind, since in said}
+    return rows
+
+
+async def kinds_held(ground: Ground) -> list[tuple[str, str | None]]:
+    rows = await ground.rows(
+        "select kind, upper(during)::text as until from status where known_to = 'infinity' order by kind"
+    )
+    return [(row["kind"], row["until"]) for row in rows]
+
+
+async def test_a_file_lifts_nobody_out_of_poverty(ground: Ground) -> None:
+    """The rest of the row is stored, the register's status stays, and a doubt asks; the same file again is nothing."""
+    await ground.intake(file_of(household()))
+    rows = of_statuses(household(), (("lifted", date(2018, 12, 31)),))
+    rows[0]["住房安全等级"] = "C级"
+    tried = await ground.intake(file_of(rows), dry_run=True)
+    assert counts_of(tried) == counted(3, changed=1, unchanged=2, doubts=1), "the trial run shows it"
+    assert await ground.value("select count(*) from doubt") == 0
+    first = await ground.intake(file_of(rows))
+    assert counts_of(first) == counts_of(tried)
+    assert await kinds_held(ground) == [("poor", None)]
+    assert await ground.value("select housing_level from household") == "C"
+    (doubt,) = (await ground.get("/doubts", params={"division": VILLAGE.text})).json()["items"]
+    assert (doubt["check_id"], doubt["field"], doubt["row"]) == ("T7", "statuses", 2)
+    assert "脱贫户" in doubt["detail"]
+    assert "only a decision" in doubt["detail_en"]
+    before = await ground.digest()
+    again = await ground.intake(file_of(rows))
+    assert counts_of(again) == counted(3, unchanged=3, doubts=1)
+    assert await ground.digest() == before
+    latest = (await facts(ground, CircumstancesRecorded))[-1]
+    assert [(one.kind, one.until) for one in latest.statuses] == [("poor", None)]
+
+
+async def test_a_claim_that_nothing_else_goes_with_opens_its_doubt_and_no_version(ground: Ground) -> None:
+    rows = household()
+    await ground.intake(file_of(rows))
+    said = await ground.value("select count(*) from outbox where topic <> $1", IntakeFinished.TOPIC)
+    claimed = of_statuses(household(), (("ordinary", date(2014, 3, 1)),))
+    assert counts_of(await ground.intake(file_of(claimed))) == counted(3, unchanged=3, doubts=1)
+    assert await ground.value("select count(*) from doubt where check_id = 'T7' and closed_at is null") == 1
+    assert await ground.value("select max(version) from household") == 1
+    assert await ground.value("select count(*) from outbox where topic <> $1", IntakeFinished.TOPIC) == said
+    short = [{name: row[name] for name in ("户编号", "姓名", "与户主关系", "证件号码")} for row in household()]
+    short[1]["姓名"] = "王建军"
+    await ground.intake(file_of(short))
+    assert await ground.value("select count(*) from doubt where check_id = 'T7' and closed_at is null") == 1, (
+        "a file that says nothing of statuses answers no question about them"
+    )
+    await ground.intake(file_of(rows))
+    assert await ground.value("select finding from doubt where check_id = 'T7'") == "no_longer_found"
+
+
+async def test_of_statuses_a_file_says_what_domain_would_say(ground: Ground) -> None:
+    """Set-wise SQL for files, the domain for a single form: every pair of what is held and what is said next."""
+    begun, visited = date(2014, 3, 1), date(2019, 8, 20)
+    some = [kinds for size in (0, 1, 2) for kinds in combinations(KINDS, size) if set(kinds) != {"poor", "lifted"}]
+    later: Said = (("poor", date(2019, 8, 21)),)
+    pairs = [(held, said) for held in some for said in some]
+    forms: list[tuple[Said, Said]] = [
+        (tuple((kind, begun) for kind in held), tuple((kind, begun) for kind in said)) for held, said in pairs
+    ]
+    forms += [((("poor", begun),), later), ((("lifted", begun),), later), ((), later)]
+    numbers = [f"{VILLAGE.text}{serial:04d}" for serial in range(1, len(forms) + 1)]
+    homes = [household(number, serial) for serial, number in enumerate(numbers, 1)]
+    for turn in (0, 1):
+        await ground.intake(file_of(*(of_statuses(home, form[turn]) for home, form in zip(homes, forms, strict=True))))
+    held = await ground.rows(
+        "select h.number, s.kind, lower(s.during) as since, upper(s.during) as until from status s"
+        " join household h on h.no = s.household_no where s.known_to = 'infinity' order by 1, 2"
+    )
+    doubts = await ground.rows(
+        "select h.number, d.detail_zh, d.detail_en from doubt d join household h on h.no = d.household_no"
+        " where d.check_id = 'T7' and d.closed_at is null order by 1"
+    )
+    expected, claims = [], []
+    for number, (first, second) in zip(numbers, forms, strict=True):
+        before = merge_statuses((), first, visited)
+        after = merge_statuses(before, second, visited) if second else before
+        claim = claim_of(before, second, visited) if second else None
+        expected += sorted((number, span.kind, span.since, span.until) for span in after)
+        claims += [] if claim is None else [(number, claim.zh, claim.en)]
+    assert [tuple(row.values()) for row in held] == expected
+    assert [tuple(row.values()) for row in doubts] == claims
+    assert len(claims) > 50
 
 
 async def test_a_file_changes_only_the_columns_that_it_has(ground: Ground) -> None:

@@ -29,6 +29,7 @@ from services.registry.store import divisions as division_store
 from services.registry.store import households as store
 from services.registry.store import intake as keys_store
 from services.registry.store import outgoing, withdrawals
+from services.registry.store.claims import close_claims
 from services.registry.store.households import DecisionPaper, Record
 from services.registry.store.people import Holder, Written, holders_of
 from shared.crypto import KeyRing
@@ -160,6 +161,8 @@ async def apply_decisions(tx: Transaction, heard: Sequence[tuple[CaseDecided, da
             continue
         paper = DecisionPaper(decision, fact.case, fact.document_number, fact.version_judged)
         await store.insert_decision(tx, before, paper, at)
+        if decided.statuses != before.household.statuses:
+            await close_claims(tx, before.no, "assessment", at)
         written = Written("assessment", at, before.observed_on)
         await store.save_household(tx, None, before, decided, written, {})
         await announce(tx, fact.household, *facts, at=at)

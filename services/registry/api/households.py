@@ -25,6 +25,7 @@ from services.registry.domain.refusals import (
     PersonElsewhere,
     PersonHidden,
     PersonRepeated,
+    StatusNeedsDecision,
     StatusOverlap,
 )
 from services.registry.reports import households as reports
@@ -134,7 +135,7 @@ async def record_household(
 @router.patch(
     "/households/{household_id}",
     roles=WRITERS,
-    problems=(HouseholdMissing, HouseholdSuperseded, *ENTRY_PROBLEMS, FutureRefused),
+    problems=(HouseholdMissing, HouseholdSuperseded, StatusNeedsDecision, *ENTRY_PROBLEMS, FutureRefused),
 )
 async def amend_household(
     household_id: UUID,

@@ -19,7 +19,9 @@ from services.registry.domain.refusals import (
     PersonRepeated,
     ReversalUnequal,
     StatusContradiction,
+    StatusNeedsDecision,
 )
+from services.registry.domain.statuses import claim_of, merge_statuses
 from shared.events import Fact
 from shared.events.registry import Relation, StatusKind
 from shared.values import DivisionCode, HouseholdNumber, Period
@@ -95,11 +97,15 @@ def record(household_id: UUID, entry: HouseholdEntry, on: date) -> Changed:
 def amend(household: Household, entry: HouseholdEntry, on: date) -> Changed:
     """A household's form again: what differs becomes a new version; nothing differs, nothing is said.
 
-    Statuses that a decision touched and income that was paid stay as they are: a form cannot undo either.
+    Statuses that a decision touched and income that was paid stay as they are: a form cannot undo either. A form that
+    claims another status than the register's is refused: the exit procedure is the way (ADR 0016).
     """
     if household.superseded_by is not None:
         raise HouseholdSuperseded(number=household.number)
     _refuse_wrong_entry(entry)
+    claim = claim_of(household.statuses, entry.statuses, on)
+    if claim is not None:
+        raise StatusNeedsDecision(number=household.number, claim_zh=claim.zh, claim_en=claim.en)
     amended = replace(
         household,
         division=entry.division,
@@ -145,38 +151,6 @@ def merge_memberships(
             after.append(replace(held, until=on))
     after.extend(Membership(one.person, one.relation, on) for one in wanted.values())
     return tuple(after)
-
-
-def merge_statuses(
-    before: tuple[StatusSpan, ...], entries: tuple[tuple[StatusKind, date], ...], on: date
-) -> tuple[StatusSpan, ...]:
-    """What a form may say of statuses: it opens and closes those that no decision ever touched.
-
-    贫困户 and 脱贫户 exclude one another: dropped for the other, the one ends where the other begins.
-    What begins again begins at the earliest when it last ended.
-    """
-    decided = {span.kind for span in before if span.decided}
-    wanted = {kind: _begins(before, kind, since) for kind, since in entries if kind not in decided}
-    begun = dict(wanted)
-    after: list[StatusSpan] = []
-    for span in before:
-        if span.until is not None or span.kind in decided:
-            after.append(span)
-        elif span.kind in wanted:
-            after.append(replace(span, since=wanted.pop(span.kind)))
-        else:
-            ended = min(on, begun.get(_EXCLUDES.get(span.kind, span.kind), on))
-            after += [replace(span, until=ended)] if ended > span.since else []
-    after.extend(StatusSpan(kind, since) for kind, since in wanted.items())
-    return tuple(after)
-
-
-_EXCLUDES: dict[StatusKind, StatusKind] = {"poor": "lifted", "lifted": "poor"}
-
-
-def _begins(before: tuple[StatusSpan, ...], kind: StatusKind, since: date) -> date:
-    same = {kind, _EXCLUDES.get(kind, kind)}
-    return max([since, *(span.until for span in before if span.kind in same and span.until is not None)])
 
 
 def merge_income(before: tuple[IncomeRow, ...], entries: tuple[IncomeRow, ...]) -> tuple[IncomeRow, ...]:

@@ -53,6 +53,18 @@ class StatusContradiction(Invalid):
     hint_en = "Keep only what it is now"
 
 
+class StatusNeedsDecision(Conflict):
+    """户类型须经决定: a form would end 贫困户, 脱贫户 or 监测户, or say 脱贫户, of a household on record."""
+
+    code = "status.needs_decision"
+    zh = "户{number}：{claim_zh}"
+    en = "Household {number}: {claim_en}"
+    hint_zh = "脱贫请走退出程序：在研判服务立案，决定生效后户类型自动变更；其余内容可不填户类型另行提交"
+    hint_en = (
+        "Open an exit case in assessment: the decision changes the status. The rest of the form can be sent without it"
+    )
+
+
 class DecisionBeforeStatus(Conflict):
     """决定早于身份: the decision takes effect before the status it would end began."""
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from uuid import UUID
 
+from services.registry.domain.statuses import CHECK_ID
 from services.registry.store.people import Written
 from shared.db import Transaction
 
@@ -22,7 +23,7 @@ class Found:
     detail_en: str
 
 
-SAVE = """with found as (
+SAVE = f"""with found as (
   select distinct on (p.no, f.check_id, f.field) p.no as person_no, f.check_id, f.severity, f.field, f.zh, f.en
   from unnest($4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[])
     as f(person, check_id, severity, field, zh, en)
@@ -30,7 +31,7 @@ SAVE = """with found as (
 home as (select no, division from household where id = $1),
 gone as (
   update doubt d set closed_at = $2, closed_by = $3, finding = 'no_longer_found'
-  where d.household_no = (select no from home) and d.closed_at is null and not exists (
+  where d.household_no = (select no from home) and d.closed_at is null and d.check_id <> '{CHECK_ID}' and not exists (
     select 1 from found f
     where f.person_no is not distinct from d.person_no and f.check_id = d.check_id and f.field = d.field)
   returning d.no)

@@ -16,6 +16,8 @@ from uuid import UUID
 
 import asyncpg
 
+from services.registry.domain.statuses import CHECK_ID, ENDED_BY_DECISION, OPENED_BY_DECISION, TYPES
+from services.registry.store.claims import Claimed, Heard, claim_from, save_claims
 from services.registry.store.outgoing import announce_households
 from services.registry.tables import HOUSEHOLD_FACTS, PERSON_FACTS, STAGING, household, household_history, person
 from services.registry.tables.people import PERSON_SEALED
@@ -57,6 +59,8 @@ class Change:
     households_moved: list[int] = field(default_factory=list)
     statuses_closing: list[int] = field(default_factory=list)
     statuses_opening: tuple[list[Any], ...] = ()
+    statuses_asked: list[int] = field(default_factory=list)
+    claims: list[Claimed] = field(default_factory=list)
     incomes_closing: list[int] = field(default_factory=list)
     incomes_opening: list[int] = field(default_factory=list)
     touched: list[int] = field(default_factory=list)
@@ -191,45 +195,66 @@ full join (select household_no, person_no, relation from staging_person where jo
 where m.no is null or s.person_no is null"""
 
 AXIS = "case when kind in ('poor', 'lifted') then 'poor' else kind end as axis"
-STATUSES = f"""with held as (
-  select *, {AXIS} from status where known_to = 'infinity' and household_no = any({EXISTING_HOUSEHOLDS})
+STATUSES = f"""with visited as (select household_no, observed_on, row from staging_household where job = $1),
+named as (select *, {AXIS} from staging_status where job = $1),
+held as (
+  select *, {AXIS}, lower(during) as since from status where known_to = 'infinity'
+    and household_no = any({EXISTING_HOUSEHOLDS})
     and household_no = any(array(select household_no from staging_status where job = $1))),
-decided as (select distinct household_no, kind from held where opened_by is not null or ended_by is not null),
+kept as (
+  select h.household_no, h.kind from held h
+  join visited v on v.household_no = h.household_no
+  left join named n on n.household_no = h.household_no and n.kind = h.kind
+  where upper_inf(h.during) and h.kind = any($2)
+    and (n.kind is null or n.since > greatest(v.observed_on, h.since))),
+unfounded as (
+  select household_no from named where kind = $3 and household_no in (select household_no from held)
+    and household_no not in (select household_no from held where kind = $3 and upper_inf(during))),
+fixed as (
+  select household_no, kind from held where opened_by is not null or ended_by is not null
+  union select household_no, kind from kept
+  union select household_no, kind from (
+    select household_no from kept where kind in ('poor', 'lifted') union select household_no from unfounded
+  ) disputed cross join unnest($4::text[]) as types(kind)),
 ended as (
   select household_no, axis, max(upper(during)) as until from held where not upper_inf(during)
   group by household_no, axis),
-named as (select *, {AXIS} from staging_status where job = $1),
 wanted as (
-  select n.household_no, n.kind, n.axis, n.row, greatest(n.since, e.until) as since
+  select n.household_no, n.kind, n.row, greatest(n.since, e.until) as since
   from named n
   left join ended e on e.household_no = n.household_no and e.axis = n.axis
-  left join decided d on d.household_no = n.household_no and d.kind = n.kind
-  where d.kind is null),
+  left join fixed f on f.household_no = n.household_no and f.kind = n.kind
+  where f.kind is null),
 open as (
-  select held.* from held left join decided d on d.household_no = held.household_no and d.kind = held.kind
-  where upper_inf(during) and d.kind is null),
+  select held.* from held left join fixed f on f.household_no = held.household_no and f.kind = held.kind
+  where upper_inf(during) and f.kind is null),
 plan as (
   select o.no, coalesce(o.household_no, w.household_no) as household_no, coalesce(o.kind, w.kind) as kind,
-    lower(o.during) as was_since, w.since, w.row, o.axis
+    o.since as was_since, w.since, w.row
   from open o full join wanted w on w.household_no = o.household_no and w.kind = o.kind
-  where o.no is null or w.kind is null or lower(o.during) <> w.since),
-followed as (select household_no, axis, min(since) as since from wanted group by household_no, axis),
-ends as (
-  select p.household_no, p.kind, p.was_since as since, least(h.observed_on, f.since) as until, h.row
-  from plan p
-  join (select household_no, observed_on, row from staging_household where job = $1) h
-    on h.household_no = p.household_no
-  left join followed f on f.household_no = p.household_no and f.axis = p.axis
-  where p.since is null),
+  where o.no is null or w.kind is null or o.since <> w.since),
 rows as (
-  select household_no, kind, since, until, row from ends where since < until
+  select p.household_no, kind, was_since as since, observed_on as until, v.row
+  from plan p join visited v on v.household_no = p.household_no where p.since is null and was_since < observed_on
   union all
-  select household_no, kind, since, null, row from plan where since is not null)
+  select household_no, kind, since, null, row from plan where since is not null),
+claimed as (
+  select n.household_no, min(n.row) as row, string_agg(n.kind, ' ' order by n.kind) as said,
+    coalesce((select string_agg(k.kind, ' ' order by array_position($2, k.kind)) from kept k
+              where k.household_no = n.household_no), '') as kept,
+    n.household_no in (select household_no from unfounded) as is_unfounded
+  from named n
+  where n.household_no in (select household_no from kept union select household_no from unfounded)
+  group by n.household_no)
 select coalesce((select array_agg(no) from plan where no is not null), '{{}}') as closing,
   coalesce((select array_agg(distinct household_no) from plan), '{{}}') as households,
   array_agg(household_no) as household_no, array_agg(kind) as kind, array_agg(since) as since,
-  array_agg(until) as until, array_agg(row) as row
+  array_agg(until) as until, array_agg(row) as row,
+  coalesce((select array_agg(distinct household_no) from held), '{{}}') as on_record,
+  coalesce((select json_agg(claimed) from claimed), '[]') as claims
 from rows"""
+DECIDED = (list(ENDED_BY_DECISION), OPENED_BY_DECISION, list(TYPES))
+"""What a file changes of no household on record: `domain.statuses` says the same for a single form."""
 
 DECLARED = f"""select * from income where household_no = any({EXISTING_HOUSEHOLDS}) and known_to = 'infinity'
   and source = 'declared'"""
@@ -272,7 +297,8 @@ async def classify(tx: Transaction, job: UUID, columns: Columns = ALL_COLUMNS) -
     households = await row(households_changed(columns), job)
     persons = await tx.driver.fetchval(persons_changed(columns), job)
     members = await row(MEMBERSHIPS, job)
-    statuses = await row(STATUSES, job)
+    statuses = await row(STATUSES, job, *DECIDED)
+    claims = [claim_from(one) for one in statuses["claims"]]
     incomes = await row(INCOMES, job)
     of_heads = {*households["changed"], *statuses["households"], *incomes["households"], *members["losing"]}
     of_persons = await tx.driver.fetchval(OF_PERSONS, job, [*persons, *members["entering"]])
@@ -288,13 +314,15 @@ async def classify(tx: Transaction, job: UUID, columns: Columns = ALL_COLUMNS) -
         persons_leaving=sorted(set(members["left_or_changed"]) - set(members["entering"])),
         statuses_closing=statuses["closing"],
         statuses_opening=tuple(statuses[name] or [] for name in OPENED),
+        statuses_asked=statuses["on_record"],
+        claims=claims,
         incomes_closing=incomes["closing"],
         incomes_opening=incomes["opening"],
         touched=sorted({*new["households"], *of_heads, *of_persons}),
         rows_new=counts["new"],
         rows_changed=counts["changed"],
         rows_unchanged=counts["all"] - counts["new"] - counts["changed"],
-        doubts=new["doubts"],
+        doubts=new["doubts"] + len(claims),
     )
 
 
@@ -384,9 +412,9 @@ from (select * from staging_income where job = $1 and entry = any($5)) s
 join (select * from staging_household where job = $1) h on h.household_no = s.household_no
 where {CLOSED_FIRST}"""
 
-CHANGE_DOUBTS = """with gone as (
+CHANGE_DOUBTS = f"""with gone as (
   update doubt d set closed_at = $2, closed_by = $3, finding = 'no_longer_found'
-  where d.household_no = any($4) and d.closed_at is null and not exists (
+  where d.household_no = any($4) and d.closed_at is null and d.check_id <> '{CHECK_ID}' and not exists (
     select 1 from staging_doubt s where s.job = $1 and s.household_no = d.household_no
       and s.person_no is not distinct from d.person_no and s.check_id = d.check_id and s.field = d.field)
   returning d.no)
@@ -416,6 +444,7 @@ async def apply(
     tx: Transaction, job: UUID, change: Change, by: str, now: datetime, columns: Columns = ALL_COLUMNS
 ) -> None:
     """Make it so, and announce every touched household with its new version; untouched ones are not written at all."""
+    await save_claims(tx, change.statuses_asked, change.claims, Heard(by, now, job))
     if not change.touched:
         return
     try:
