@@ -190,6 +190,9 @@ async def test_a_form_after_decision_and_payout_undoes_neither(ground: Ground) -
         "statuses": [{"kind": "poor", "since": "2014-03-01"}],
         "income": [],
     }
+    refused = await ground.ask("PATCH", f"/households/{home}", json=form, headers={"If-Match": "*"})
+    assert (refused.status_code, refused.json()["code"]) == (409, "status.needs_decision")
+    form["statuses"] = [{"kind": "lifted", "since": "2019-08-22"}]
     answer = await ground.ask("PATCH", f"/households/{home}", json=form, headers={"If-Match": "*"})
     assert answer.status_code == 200, answer.text
     assert await statuses(ground) == before
