@@ -144,9 +144,17 @@ class Ground:
     async def post(self, path: str, **more: Any) -> httpx.Response:
         return await self.ask("POST", path, **more)
 
-    async def upload(self, body: bytes, *, filename: str = "登记表.csv", dry_run: bool = False, **more: Any) -> UUID:
+    async def upload(
+        self,
+        body: bytes,
+        *,
+        filename: str = "登记表.csv",
+        dry_run: bool = False,
+        observed_on: str = "2019-08-20",
+        **more: Any,
+    ) -> UUID:
         """Hand in a file; its job."""
-        given = {"filename": filename, "dry_run": str(dry_run).lower(), "observed_on": "2019-08-20", **YEAR}
+        given = {"filename": filename, "dry_run": str(dry_run).lower(), "observed_on": observed_on, **YEAR}
         answer = await self.post(
             "/intakes", params=given, content=body, headers={"Content-Type": "application/octet-stream"}, **more
         )
@@ -211,7 +219,8 @@ class Ground:
 
 
 REGISTER = (
-    "household", "household_history", "person", "person_history", "membership", "status", "income", "doubt",
+    "household", "household_history", "person", "person_history", "membership", "status", "income", "income_match",
+    "doubt",
 )  # fmt: skip
 
 FACTS = "main_cause, other_causes, housing_level, self_paid_medical_fen, headcount_on_form, declared_net_fen"

@@ -48,6 +48,7 @@ def rows_of(division: DivisionCode) -> list[Row]:
         ("membership", {"no": no, "person_no": no, "relation": "head", "during": always} | of_household),
         ("status", {"no": no, "kind": "poor", "during": always} | of_household),
         ("income", {"no": no, **_amount(no)} | of_household),
+        ("income_match", {"no": no, "declared_no": no, "payout_no": no, "fen": 1} | of_household),
         ("decision", _decision(no, division)),
         ("doubt", _doubt(no, division)),
         ("division_history", _division(division, no) | past),
@@ -65,6 +66,7 @@ def _amount(no: int) -> dict[str, Any]:
         "source": "declared",
         "reference": str(no),
         "fen": 1,
+        "declared_on": DAY,
     }
 
 

@@ -15,6 +15,7 @@ from pydantic import Field
 from services.registry.api.bodies import LivingBody, money
 from services.registry.domain import Household, IncomeRow, Living, Membership, Person, StatusSpan
 from services.registry.domain.fields import BY_NAME, Privacy
+from services.registry.domain.matches import counted
 from services.registry.store.households import Record
 from shared.values import mask_id, mask_name, mask_phone
 from shared.web import DivisionField, HouseholdNumberField, MoneyField, Out
@@ -100,15 +101,18 @@ class IncomeOut(Out):
     source: str
     reference: str
     amount: MoneyField
+    counts: MoneyField = Field(description="计入收入的金额：申报数中已有兑付凭据的部分不重复计入")
+    declared_on: date | None
     paid_on: date | None
     reverses: str | None
 
     @classmethod
-    def of(cls, row: IncomeRow) -> IncomeOut:
-        """A row as it stands."""
-        names = ("component", "item", "source", "reference", "paid_on", "reverses")
+    def of(cls, row: IncomeRow, counts: int) -> IncomeOut:
+        """A row as it stands, and what it counts for."""
+        names = ("component", "item", "source", "reference", "declared_on", "paid_on", "reverses")
         plain = {name: getattr(row, name) for name in names}
-        return cls(year_from=row.year.first, year_to=row.year.last, amount=money(row.fen), **plain)
+        amounts = {"amount": money(row.fen), "counts": money(counts)}
+        return cls(year_from=row.year.first, year_to=row.year.last, **amounts, **plain)
 
 
 class LivingOut(Out):
@@ -185,7 +189,7 @@ class HouseholdOut(Out):
             statuses=[SpanOut.model_validate(span) for span in noun.statuses],
             living=LivingOut.of(noun.living, masked=masked),
             members=[member_out(one, masked=masked) for one in noun.members],
-            income=[] if masked else [IncomeOut.of(row) for row in noun.income],
+            income=[] if masked else [IncomeOut.of(*one) for one in counted(noun.income)],
             decisions=list(noun.decisions),
             superseded_by=noun.superseded_by,
         )

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from services.registry.domain.facts import facts_of
 from services.registry.domain.household import Household, IncomeRow, Living, Membership, Person, StatusSpan
+from services.registry.domain.matches import restated
 from services.registry.domain.refusals import (
     DecisionBeforeStatus,
     HouseholdSuperseded,
@@ -89,7 +90,7 @@ def record(household_id: UUID, entry: HouseholdEntry, on: date) -> Changed:
         statuses=tuple(StatusSpan(kind, since) for kind, since in entry.statuses),
         living=entry.living,
         memberships=tuple(Membership(one.person, one.relation, on) for one in entry.members),
-        income=_declared(entry.income),
+        income=merge_income((), entry.income, on),
     )
     return household, facts_of(household)
 
@@ -114,7 +115,7 @@ def amend(household: Household, entry: HouseholdEntry, on: date) -> Changed:
         statuses=merge_statuses(household.statuses, entry.statuses, on),
         living=entry.living,
         memberships=merge_memberships(household.memberships, entry.members, on),
-        income=merge_income(household.income, entry.income),
+        income=merge_income(household.income, entry.income, on),
     )
     if amended == household:
         return household, []
@@ -153,9 +154,9 @@ def merge_memberships(
     return tuple(after)
 
 
-def merge_income(before: tuple[IncomeRow, ...], entries: tuple[IncomeRow, ...]) -> tuple[IncomeRow, ...]:
+def merge_income(before: tuple[IncomeRow, ...], entries: tuple[IncomeRow, ...], on: date) -> tuple[IncomeRow, ...]:
     """A declaration replaces the declaration of the same income year; payouts and other years are never touched."""
-    declared = _declared(entries)
+    declared = tuple(restated(before, row, on) for row in _declared(entries))
     years = {row.year for row in declared}
     kept = tuple(row for row in before if row.source == "payout" or row.year not in years)
     if set(kept + declared) == set(before):

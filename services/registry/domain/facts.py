@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from services.registry.domain.household import Household, IncomeRow, Living, Membership, StatusSpan
+from services.registry.domain.matches import counted
 from shared.events import Fact
 from shared.events.registry import CircumstancesRecorded, HouseholdRecorded
 from shared.values import mask_name
@@ -46,7 +47,7 @@ def circumstances(household: Household) -> CircumstancesRecorded:
             "statuses": [_span(span) for span in household.statuses],
             "members": [_member(one) for one in household.members],
             "living": _living(household.living),
-            "income": [_income(row) for row in household.income],
+            "income": [_income(row, fen) for row, fen in counted(household.income)],
             "income_declared": declared,
             "superseded_by": household.superseded_by,
         }
@@ -91,13 +92,13 @@ def _living(living: Living) -> dict[str, Any]:
     return {**values, "housing_area_m2": None if area is None else f"{area:.2f}"}
 
 
-def _income(row: IncomeRow) -> dict[str, Any]:
+def _income(row: IncomeRow, fen: int) -> dict[str, Any]:
     return {
         "year_from": row.year.first,
         "year_to": row.year.last,
         "component": row.component,
         "item": row.item,
         "source": row.source,
-        "fen": row.fen,
+        "fen": fen,
         "paid_on": row.paid_on,
     }

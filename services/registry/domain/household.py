@@ -116,7 +116,10 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class IncomeRow:
-    """收入行: one sub-item of one income year. `reference` is the payout id, or the item of a declaration."""
+    """收入行: one sub-item of one income year. `reference` is the payout id, or the item of a declaration.
+
+    `declared_on` is the day of the form that declared it; None for a payout, and in a form that is just coming in.
+    """
 
     year: Period
     component: str
@@ -126,6 +129,7 @@ class IncomeRow:
     fen: int
     paid_on: date | None = None
     reverses: str | None = None
+    declared_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)

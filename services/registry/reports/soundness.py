@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shared.db import Transaction
 
-CHILDREN = ("membership", "status", "income", "doubt", "decision")
+CHILDREN = ("membership", "status", "income", "income_match", "doubt", "decision")
 STRAY = """select count(*) from {table} c join household h on h.no = c.household_no where c.division <> h.division"""
 ORPHANS = """select count(*) from {table} c where not exists (select 1 from household h where h.no = c.household_no)"""
 QUESTIONS = {
@@ -18,6 +18,12 @@ QUESTIONS = {
         join household h on h.no = p.household_no where p.division <> h.division""",
     "payouts that became income twice": """select count(*) from (select reference from income
         where source = 'payout' and known_to = 'infinity' group by reference having count(*) > 1) wrong""",
+    "amounts that payouts document beyond what was declared": """select count(*) from (
+        select declared_no from income_match where known_to = 'infinity' group by declared_no
+        having sum(fen) > (select fen from income i where i.no = declared_no and i.known_to = 'infinity')) wrong""",
+    "matches of rows that are held no more": """select count(*) from income_match m where known_to = 'infinity'
+        and 2 <> (select count(*) from income i where i.no in (m.declared_no, m.payout_no)
+        and i.known_to = 'infinity')""",
     "approved exits without the status that they open": """select count(*) from decision d
         where d.outcome = 'exit_approved' and d.withdrawn_at is null and not exists (select 1 from status s
         where s.opened_by = d.id and s.known_to = 'infinity')""",

@@ -17,12 +17,15 @@ import asyncpg
 
 from services.registry.domain import Decision, Household, IncomeRow, Living, Membership, StatusSpan
 from services.registry.domain.refusals import HouseholdMissing, NotExactlyOneHead, PersonElsewhere, StatusOverlap
+from services.registry.store.matches import refresh_matches
 from services.registry.store.people import Written, insert_person, person_from, release_person, update_person
 from services.registry.tables import HOUSEHOLD_FACTS, household
 from shared.crypto import KeyRing
 from shared.db import Transaction
 from shared.values import DivisionCode, HouseholdNumber, Period
 
+LYING_THERE = ("membership", "status", "income", "income_match", "decision", "doubt")
+"""Tables whose rows lie where their household lies."""
 COLUMNS = tuple(column.name for column in household.columns)
 NAMED = ", ".join(f'"{name}"' for name in COLUMNS)
 LIVING = tuple(one.name for one in fields(Living))
@@ -81,7 +84,8 @@ from membership where household_no = any($1) and known_to = 'infinity'
 order by upper(during) nulls last, relation <> 'head', person_no"""
 STATUSES = """select no, household_no, kind, lower(during) as since, upper(during) as until, opened_by, ended_by
 from status where household_no = any($1) and known_to = 'infinity' order by lower(during), kind"""
-INCOMES = """select no, household_no, year_from, year_to, component, item, source, reference, fen, paid_on, reverses
+INCOMES = """select no, household_no, year_from, year_to, component, item, source, reference, fen, paid_on, reverses,
+  declared_on
 from income where household_no = any($1) and known_to = 'infinity'
 order by year_from, component, item, source, no"""
 DECISIONS = """select household_no, id from decision where household_no = any($1)
@@ -156,6 +160,7 @@ def _income(row: Mapping[str, Any]) -> IncomeRow:
         fen=row["fen"],
         paid_on=row["paid_on"],
         reverses=row["reverses"],
+        declared_on=row["declared_on"],
     )
 
 
@@ -302,10 +307,11 @@ CHANGE_INCOMES = f"""with gone as (
   update income set known_to = $2, closed_by = $3
   where no = any($1) and known_to = 'infinity' and source = 'declared' returning no)
 insert into income (household_no, division, year_from, year_to, component, item, source, reference, fen, paid_on,
-  reverses, known_from, recorded_by)
-select $4, $5, year_from, year_to, component, item, source, reference, fen, paid_on, reverses, $2, $3
+  reverses, declared_on, known_from, recorded_by)
+select $4, $5, year_from, year_to, component, item, source, reference, fen, paid_on, reverses, declared_on, $2, $3
 from unnest($6::date[], $7::date[], $8::text[], $9::text[], $10::text[], $11::text[], $12::bigint[], $13::date[],
-  $14::text[]) as rows(year_from, year_to, component, item, source, reference, fen, paid_on, reverses)
+  $14::text[], $15::date[])
+  as rows(year_from, year_to, component, item, source, reference, fen, paid_on, reverses, declared_on)
 where {CLOSED_FIRST}"""
 
 
@@ -333,16 +339,18 @@ async def _save_incomes(tx: Transaction, record: Record, after: Household, writt
                 one.fen,
                 one.paid_on,
                 one.reverses,
+                one.declared_on,
             )
             for one in opening
         )
         home = (record.no, after.division.value)
-        await tx.driver.execute(CHANGE_INCOMES, closing, written.now, written.by, *home, *(columns or [[]] * 9))
+        await tx.driver.execute(CHANGE_INCOMES, closing, written.now, written.by, *home, *(columns or [[]] * 10))
+        await refresh_matches(tx, [record.no], written.by, written.now)
 
 
 async def _follow(tx: Transaction, no: int, division: DivisionCode) -> None:
     """Rows of a household lie where it lies: scope is asked of each row by itself."""
-    for table in ("membership", "status", "income", "decision", "doubt"):
+    for table in LYING_THERE:
         await tx.driver.execute(f"update {table} set division = $2 where household_no = $1", no, division.value)
 
 

@@ -18,6 +18,8 @@ import asyncpg
 
 from services.registry.domain.statuses import CHECK_ID, ENDED_BY_DECISION, OPENED_BY_DECISION, TYPES
 from services.registry.store.claims import Claimed, Heard, claim_from, save_claims
+from services.registry.store.households import LYING_THERE
+from services.registry.store.matches import refresh_matches
 from services.registry.store.outgoing import announce_households
 from services.registry.tables import HOUSEHOLD_FACTS, PERSON_FACTS, STAGING, household, household_history, person
 from services.registry.tables.people import PERSON_SEALED
@@ -63,6 +65,7 @@ class Change:
     claims: list[Claimed] = field(default_factory=list)
     incomes_closing: list[int] = field(default_factory=list)
     incomes_opening: list[int] = field(default_factory=list)
+    incomes_of: list[int] = field(default_factory=list)
     touched: list[int] = field(default_factory=list)
     rows_new: int = 0
     rows_changed: int = 0
@@ -258,13 +261,23 @@ DECIDED = (list(ENDED_BY_DECISION), OPENED_BY_DECISION, list(TYPES))
 
 DECLARED = f"""select * from income where household_no = any({EXISTING_HOUSEHOLDS}) and known_to = 'infinity'
   and source = 'declared'"""
+PAID = f"""select household_no, year_from, item, paid_on from income
+  where household_no = any({EXISTING_HOUSEHOLDS}) and known_to = 'infinity' and source = 'payout' and reverses is null
+    and fen > 0"""
 INCOMES = f"""with years as (select distinct household_no, year_from from staging_income where job = $1),
+news as (
+  select d.no from ({DECLARED}) d
+  join ({PAID}) p on p.household_no = d.household_no and p.year_from = d.year_from and p.item = d.item
+    and p.paid_on > d.declared_on
+  join (select household_no, observed_on from staging_household where job = $1) h on h.household_no = d.household_no
+    and p.paid_on <= h.observed_on
+  where d.fen > 0),
 plan as (
   select i.no, s.entry, coalesce(i.household_no, s.household_no) as household_no
   from (select d.* from ({DECLARED}) d join years y on y.household_no = d.household_no and y.year_from = d.year_from) i
   full join (select * from staging_income where job = $1) s
     on s.household_no = i.household_no and s.year_from = i.year_from and s.year_to = i.year_to and s.item = i.item
-    and s.component = i.component and s.fen = i.fen
+    and s.component = i.component and s.fen = i.fen and i.no not in (select no from news)
   where i.no is null or s.item is null)
 select coalesce(array_agg(no) filter (where no is not null), '{{}}') as closing,
   coalesce(array_agg(entry) filter (where entry is not null), '{{}}') as opening,
@@ -318,6 +331,7 @@ async def classify(tx: Transaction, job: UUID, columns: Columns = ALL_COLUMNS) -
         claims=claims,
         incomes_closing=incomes["closing"],
         incomes_opening=incomes["opening"],
+        incomes_of=incomes["households"],
         touched=sorted({*new["households"], *of_heads, *of_persons}),
         rows_new=counts["new"],
         rows_changed=counts["changed"],
@@ -405,9 +419,10 @@ where {CLOSED_FIRST}"""
 CHANGE_INCOMES = f"""with gone as (
   update income set known_to = $2, closed_batch = $1, closed_by = $3
   where no = any($4) and known_to = 'infinity' returning no)
-insert into income (household_no, division, year_from, year_to, component, item, source, reference, fen, {INTERVAL})
+insert into income (household_no, division, year_from, year_to, component, item, source, reference, fen, declared_on,
+  {INTERVAL})
 select s.household_no, h.division, s.year_from, s.year_to, s.component, s.item, 'declared', s.item, s.fen,
-  $2, $3, $1, s.row
+  h.observed_on, $2, $3, $1, s.row
 from (select * from staging_income where job = $1 and entry = any($5)) s
 join (select * from staging_household where job = $1) h on h.household_no = s.household_no
 where {CLOSED_FIRST}"""
@@ -455,9 +470,10 @@ async def apply(
     run = tx.driver.execute
     await run(CHANGE_STATUSES, job, now, by, change.statuses_closing, *change.statuses_opening)
     await run(CHANGE_INCOMES, job, now, by, change.incomes_closing, change.incomes_opening)
+    await refresh_matches(tx, sorted({*change.incomes_of} - {*change.households_new}), by, now, job)
     await run(CHANGE_DOUBTS, job, now, by, change.touched)
     if change.households_moved:
-        for table in ("membership", "status", "income", "decision", "doubt"):
+        for table in LYING_THERE:
             await run(FOLLOW.format(table=table), change.households_moved)
     await announce_households(tx, change.touched, now)
 

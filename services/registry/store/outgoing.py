@@ -39,11 +39,15 @@ MEMBERS = f"""select m.household_no, count(*) as headcount,
   from (select household_no, person_no, relation from membership
         where household_no = any($1) and known_to = 'infinity' and upper_inf(during)) m
   join (select * from person where household_no = any($1)) p on p.no = m.person_no group by m.household_no"""
-INCOME = """select household_no,
+MATCHED = """select declared_no, sum(fen)::bigint as fen from income_match
+  where household_no = any($1) and known_to = 'infinity' group by declared_no"""
+INCOME = f"""select household_no,
     json_agg(json_build_object('year_from', year_from, 'year_to', year_to, 'component', component, 'item', item,
-      'source', source, 'fen', fen, 'paid_on', paid_on) order by year_from, component, item, source, no) as list,
+      'source', source, 'fen', i.fen - coalesce(m.fen, 0), 'paid_on', paid_on)
+      order by year_from, component, item, source, no) as list,
     json_agg(distinct jsonb_build_array(year_from, year_to)) filter (where source = 'declared') as declared
-  from income where household_no = any($1) and known_to = 'infinity' group by household_no"""
+  from (select * from income where household_no = any($1) and known_to = 'infinity') i
+  left join ({MATCHED}) m on m.declared_no = i.no group by household_no"""
 DECISIONS = """select household_no, json_agg(id order by known_from, id) as list
   from decision where household_no = any($1) and withdrawn_at is null group by household_no"""
 LIVING = f"json_build_object({pairs(LIVING_FACTS, 'h')}, 'housing_area_m2', h.housing_area_m2::text)"

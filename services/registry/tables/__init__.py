@@ -18,7 +18,7 @@ from services.registry.tables.intake import (
     staging_person,
     staging_status,
 )
-from services.registry.tables.intervals import income, membership, status
+from services.registry.tables.intervals import income, income_match, membership, status
 from services.registry.tables.people import PERSON_FACTS, person, person_history
 from services.registry.tables.shapes import metadata, plumbing
 
@@ -36,6 +36,7 @@ __all__ = [
     "household",
     "household_history",
     "income",
+    "income_match",
     "intake",
     "intake_chunk",
     "intake_file",

@@ -79,6 +79,8 @@ income = sa.Table(
     sa.Column("paid_on", sa.Date, comment="支付日期"),
     sa.Column("reverses", sa.Text, comment="所冲销的兑付"),
     *known(),
+    sa.Column("declared_on", sa.Date, comment="申报表的调查日期"),
+    sa.CheckConstraint("(source = 'declared') = (declared_on is not null)", name="income_declared_on"),
     sa.CheckConstraint("year_to > year_from", name="income_year"),
     sa.CheckConstraint("component in ('A', 'B', 'C', 'D', 'E')", name="income_component"),
     sa.CheckConstraint("source in ('declared', 'payout')", name="income_source"),
@@ -88,4 +90,19 @@ income = sa.Table(
     sa.Index("income_payout", "reference", unique=True, postgresql_where=HELD_PAYOUT),
     sa.Index("income_reversal", "reverses", unique=True, postgresql_where=HELD_PAYOUT),
     comment="收入",
+)
+
+income_match = sa.Table(
+    "income_match",
+    metadata,
+    number(),
+    *_of_household(),
+    sa.Column("declared_no", sa.BigInteger, nullable=False, comment="申报收入行"),
+    sa.Column("payout_no", sa.BigInteger, nullable=False, comment="兑付收入行"),
+    sa.Column("fen", sa.BigInteger, nullable=False, comment="对应金额（分）"),
+    *known(),
+    sa.CheckConstraint("fen > 0", name="income_match_fen"),
+    sa.Index("income_match_household", "household_no"),
+    sa.Index("income_match_once", "declared_no", "payout_no", unique=True, postgresql_where=HELD),
+    comment="收入对应",
 )
