@@ -134,7 +134,9 @@ def test_poison_is_put_aside_and_stays_so_until_it_is_taken_out(told: Rehearsal,
     until(lambda: parked(told, "registry", key), "the poison is parked", 60)
     assert counter(told, "registry", "tuopin_hearing_parked_total") == before + 1
     until(lambda: counter(told, "registry", "tuopin_hearing_parked_rows") == 1, "the gauge shows it", 60)
-    assert "1 rows in parked_fact" in told.tuopin("verify", fails=True).stdout
+    words = told.tuopin("verify", fails=True).stdout
+    assert "1 rows in parked_fact" in words
+    assert f"registry.households: 1 {PayoutPosted.TYPE}, unreadable" in words, "and says whose, and why"
     [[reason, attempts]] = parked(told, "registry", key)
     assert "1 parked facts" in told.tuopin("replay", "registry", "--key", key.decode()).stdout
     until(lambda: parked(told, "registry", key)[0]["attempts"] > attempts, "it is tried again", 60)
