@@ -159,3 +159,20 @@ LEFT_OVERS = {
 async def left_overs(connection: asyncpg.Connection) -> dict[str, int]:
     """Rows of the plumbing that stand between what was said and what was heard; all zero when a stack is at rest."""
     return {table: int(await connection.fetchval(f"select count(*) from {table}")) for table in LEFT_OVERS}
+
+
+CAUSES = """
+select * from (
+  select consumer, coalesce(type, 'no type') as type, reason, count(*) as count, max(detail) as detail
+    from parked_fact group by 1, 2, 3
+  union all
+  select 'the relay', type, 'outbox_dead', count(*), max(error) from outbox_dead group by 2
+) as aside order by reason = 'waits', count desc, consumer, type, reason limit $1
+"""
+
+
+async def causes(connection: asyncpg.Connection, *, keep: int = 5) -> list[str]:
+    """Who put which facts aside, and why: the commonest first; those that only wait behind another come last."""
+    rows = await connection.fetch(CAUSES, keep)
+    told = [(f"{row['consumer']}: {row['count']} {row['type']}, {row['reason']}", row["detail"]) for row in rows]
+    return [f"{line} ({detail[:200]})" if detail else line for line, detail in told]

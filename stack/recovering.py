@@ -18,7 +18,7 @@ from shared.clock import Clock
 from shared.db import create_engine, transaction
 from shared.events import TOPICS
 from shared.hearing import ask_again
-from shared.recovery import Comparison, Side, compare, left_overs, republish
+from shared.recovery import Comparison, Side, causes, compare, left_overs, republish
 from shared.values import Scope
 from stack.home import Home
 from stack.problems import StackProblem
@@ -61,6 +61,7 @@ class Verdict:
     comparisons: list[Comparison] = field(default_factory=list)
     not_compared: list[str] = field(default_factory=list)
     left_over: dict[str, dict[str, int]] = field(default_factory=dict)
+    put_aside: dict[str, list[str]] = field(default_factory=dict)
     broken: list[str] = field(default_factory=list)
 
     @property
@@ -81,6 +82,7 @@ class Verdict:
             yield from (f"  {difference}" for difference in one.first)
         for service, counts in self.left_over.items():
             yield from (f"{service}: {count} rows in {table}" for table, count in counts.items() if count)
+            yield from (f"  {why}" for why in self.put_aside.get(service, ()))
         yield from self.broken
         if self.not_compared:
             yield f"not compared: {', '.join(self.not_compared)}"
@@ -96,6 +98,7 @@ class Verdict:
             "compared": compared,
             "not_compared": self.not_compared,
             "left_over": self.left_over,
+            "put_aside": self.put_aside,
             "broken": self.broken,
         }
 
@@ -108,6 +111,7 @@ async def verify(home: Home) -> Verdict:
         connections = {service: await _connect(home, service, opened) for service in built}
         for service, connection in connections.items():
             verdict.left_over[service] = await left_overs(connection)
+            verdict.put_aside[service] = await causes(connection)
             verdict.broken += [f"{service}: {line}" for line in await _own_faults(home, service)]
         for speaker in built:
             for noun, said in _queries(speaker, "SAID").items():

@@ -17,6 +17,7 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared.events import TOPICS
+from shared.recovery import causes
 from stack.home import Home
 from stack.problems import StackProblem
 from stack.processes import LOOPBACK
@@ -93,6 +94,13 @@ class Watch:
         sums = {name: sum(row[name] for row in rows) for name in ("unsent", "overdue", "jobs", "parked", "dead")}
         return Look(unheard=unheard, ends=ends, **sums)
 
+    async def _put_aside(self) -> str:
+        """Whose facts, of which kind and why."""
+        told = [
+            f"{service}: {cause}" for service, one in self._databases.items() for cause in await causes(one, keep=3)
+        ]
+        return "; ".join(told)
+
     async def until_quiet(
         self, clock: Callable[[], datetime], tell: Callable[[str], None] = lambda _text: None
     ) -> Look:
@@ -103,7 +111,8 @@ class Watch:
             look = await self.look(clock())
             if look.parked or look.dead:
                 raise StackProblem(
-                    f"{look.parked} facts parked, {look.dead} dead", "`tuopin status`, then `tuopin logs`"
+                    f"{look.parked} facts parked, {look.dead} dead: {await self._put_aside()}",
+                    "`tuopin status`, then `tuopin logs`",
                 )
             if before is not None and look.is_quiet and before.is_quiet and look.ends == before.ends:
                 return look

@@ -15,7 +15,7 @@ from shared import bus, recovery
 from shared.db import Transaction, transaction
 from shared.hearing import Ears, Heard, Record, Withdraws, positions, take_in
 from shared.outbox import Said, announce
-from shared.recovery import Comparison, Holding, compare, left_overs, republish
+from shared.recovery import Comparison, Holding, causes, compare, left_overs, republish
 from shared.values import Scope, new_id
 from tests.shared.marks import mark
 from tests.shared.sides import (
@@ -508,3 +508,22 @@ async def test_what_stands_between_said_and_heard_is_counted(world: World) -> No
     await world.change(FARMS[:3], "millet")
     async with world.speaker.admin() as admin:
         assert await left_overs(admin) == {"outbox": 3, "outbox_dead": 0, "parked_fact": 0}
+
+
+async def test_who_put_facts_aside_and_why_is_told_those_that_only_wait_last(world: World) -> None:
+    park = (
+        "insert into parked_fact (consumer, event_id, topic, partition, position, key, type, reason, detail)"
+        " select 'farms', gen_random_uuid(), 't', 0, n, 'k', $1, $2, $3 from generate_series(1, $4::int) n"
+    )
+    async with world.listener.admin() as admin:
+        assert await causes(admin) == []
+        await admin.execute(park, "Sown", "waits", "", 3)
+        await admin.execute(park, "Sown", "unreadable", "no crop", 1)
+        await admin.execute(park, "Reaped", "unreadable", "no crop", 2)
+        assert await causes(admin) == [
+            "farms: 2 Reaped, unreadable (no crop)",
+            "farms: 1 Sown, unreadable (no crop)",
+            "farms: 3 Sown, waits",
+        ]
+        assert await causes(admin, keep=1) == ["farms: 2 Reaped, unreadable (no crop)"]
+        await admin.execute("delete from parked_fact where consumer = 'farms'")

@@ -213,7 +213,8 @@ def test_a_parked_fact_is_counted_and_can_be_asked_for_again(stack: Stack) -> No
     number = run(_value(stack, park, "notify"))
     try:
         assert verified(stack)["left_over"]["notify"]["parked_fact"] == 1
-        assert "notify: 1 rows in parked_fact" in stack.tuopin("verify", fails=True).stdout
+        told = stack.tuopin("verify", fails=True).stdout
+        assert "notify: 1 rows in parked_fact\n  nobody.listens: 1 no type, test" in told
         assert json.loads(stack.tuopin("status", "--json").stdout)["queues"]["notify"]["parked"]["count"] == 1
         assert "notify: 1 parked facts" in stack.tuopin("replay", "notify", "--key", "k").stdout
         assert "notify: 0 parked facts" in stack.tuopin("replay", "notify", "--key", "other").stdout
