@@ -51,7 +51,7 @@ bench: setup ## the named speeds, each as a ratio to a baseline of the same run
 prove: setup ## break each guarantee on purpose and see its test fail; then kill every process while work is under way
 	@test -f tests/prove/__main__.py || { echo "make prove: not built in this version"; exit 1; }
 	@$(BIN) -m tests.prove
-	@$(BIN) -m pytest -q -m prove tests/journeys
+	@$(BIN) -m tests.journeys.pairs
 
 lock: setup ## resolve all dependencies anew, with hashes and without addresses
 	@$(BIN) -m stack.locks

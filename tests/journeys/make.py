@@ -33,7 +33,7 @@ from stack.sample import write_sample
 from tests.stack.homes import reachable_folder
 
 COUNTY = "623023"
-HOUSEHOLDS = 400
+HOUSEHOLDS = 500
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 

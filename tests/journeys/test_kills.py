@@ -36,7 +36,7 @@ from tests.journeys.conftest import TOLD
 from tests.journeys.digest import Digest, digest_of
 from tests.journeys.make import Rehearsal, rehearsal
 
-pytestmark = [pytest.mark.stack, pytest.mark.prove, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 log = logging.getLogger(__name__)
 SEED = 20190820
