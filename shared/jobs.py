@@ -94,6 +94,16 @@ class JobStuck(Problem):
     hint_en = "Give the trace_id to your administrator"
 
 
+class JobUncleared(Problem):
+    """任务善后未完成: it came to its end, and what should follow (clearing up, telling others) failed every time."""
+
+    code = "job.uncleared"
+    zh = "任务已停止，但善后多次失败，未再重试"
+    en = "The job was stopped; clearing up after it failed every time and is not tried again"
+    hint_zh = "请把 trace_id 告诉管理员"
+    hint_en = "Give the trace_id to your administrator"
+
+
 class LeaseLost(Exception):
     """Another worker has the job now: what this chunk did is rolled back, quietly."""
 
@@ -187,7 +197,8 @@ class JobKind:
 
     `prepare` runs before each chunk without a transaction (parsing in a child process); `run_chunk(tx, job, now,
     prepared)` does one chunk in the door's transaction under the submitter's scope; `on_end` clears up in the
-    transaction that ends the job, under the same scope, whichever way it ends.
+    transaction that ends the job, under the same scope, whichever way it ends. When `on_end` fails as often as a chunk
+    may, the job ends without it (`job.uncleared`): nothing is retried for ever.
     """
 
     name: str
@@ -482,12 +493,32 @@ class JobRunner:
     async def _finish(
         self, held: Held, state: JobState, *, problem: Problem | None = None, scope: Scope | None = None
     ) -> None:
-        job = held.job
-        async with transaction(self._engine, scope or job.scope, caller=job.sub, traceparent=job.traceparent) as tx:
-            await self._end(tx, held, state, problem=problem)
+        """End it without a chunk. Clearing up that fails is tried again later, and given up after MOST_ATTEMPTS."""
+        job, within = held.job, scope or held.job.scope
+        try:
+            async with transaction(self._engine, within, caller=job.sub, traceparent=job.traceparent) as tx:
+                await self._end(tx, held, state, problem=problem)
+        except LeaseLost:
+            raise
+        except Exception as error:
+            if is_unavailable(error) or is_passing(error):
+                raise
+            log.error("job could not be cleared up", kind=held.kind.name, job=str(job.id), **failure_of(error))
+            if job.attempts <= MOST_ATTEMPTS:
+                await self._give_back(held, min(2.0**job.attempts, LONGEST_PAUSE_SECONDS))
+                return
+            async with transaction(self._engine, within, caller=job.sub, traceparent=job.traceparent) as tx:
+                await self._end(tx, held, JobState.FAILED, problem=JobUncleared(), clears_up=False)
 
     async def _end(
-        self, tx: Transaction, held: Held, state: JobState, *, step: Step | None = None, problem: Problem | None = None
+        self,
+        tx: Transaction,
+        held: Held,
+        state: JobState,
+        *,
+        step: Step | None = None,
+        problem: Problem | None = None,
+        clears_up: bool = True,
     ) -> None:
         """In the transaction of the last chunk, or in one of its own."""
         job, at = held.job, step or Step(held.job.cursor, held.job.done, held.job.total, held.job.phase)
@@ -495,7 +526,7 @@ class JobRunner:
         values = (_json(at.result), _json(told), _json(at.cursor), at.done, at.total, at.phase)
         if await tx.driver.fetchval(FINISH, job.id, held.lease, state.value, *values) is None:
             raise LeaseLost
-        if held.kind.on_end is not None:
+        if clears_up and held.kind.on_end is not None:
             await held.kind.on_end(tx, job, state)
         held.job = replace(_at(job, at), state=state, result=at.result)
         ENDED.labels(held.kind.name, state.value).inc()

@@ -258,6 +258,70 @@ async def test_an_unforeseen_failure_is_tried_again_and_then_given_up(
     assert "李秀英" not in json.dumps(job.problem, ensure_ascii=False)
 
 
+@pytest.mark.parametrize("ending", ["done", "refused", "cancelled", "rights lost"])
+async def test_clearing_up_that_fails_is_tried_again_and_then_given_up(
+    probe: Probe, api: AsyncEngine, worker: AsyncEngine, ending: str
+) -> None:
+    """However a job ends: what should follow is not tried for ever, and other jobs go on meanwhile."""
+    tries: list[JobState] = []
+
+    async def torn(tx: Transaction, job: Job, state: JobState) -> None:
+        if job.parameters.get("sound"):
+            return
+        tries.append(state)
+        await add_household(tx.driver, VILLAGE, "told of its end")
+        raise KeyError("李秀英")
+
+    async def one(tx: Transaction, job: Job, now: datetime, prepared: Any) -> Step:
+        if ending == "refused" and not job.parameters.get("sound"):
+            raise JobRefused
+        return Step(is_last=True)
+
+    job_id = await submit(api)
+    kinds = jobs(one, on_end=torn)
+    loop = runner(worker, kinds)
+    async with probe.admin() as admin:
+        if ending == "cancelled":
+            await admin.execute("update job set state = 'running', leased_until = now(), cancel_asked = true")
+        if ending == "rights lost":
+            await admin.execute("update job set roles = '{auditor}'")
+        await loop.run_one()
+        assert (await look(api, job_id)).state is JobState.RUNNING
+        sound = await submit(api, sound=True)
+        assert await loop.run_one() is True
+        assert (await look(api, sound)).state is JobState.DONE, "it stands in nobody's way"
+        assert await loop.run_one() is False, "it rests before the next try"
+        for _ in range(30):
+            await admin.execute("update job set not_before = now()")
+            await loop.run_one()
+    job = await look(api, job_id)
+    assert (job.state, (job.problem or {}).get("code")) == (JobState.FAILED, "job.uncleared")
+    assert 10 <= len(tries) <= 21, "as often as a chunk may fail, for either way it may end"
+    assert await names(probe) == []
+    assert "李秀英" not in json.dumps(job.problem, ensure_ascii=False)
+
+
+async def test_clearing_up_that_fails_once_is_made_good(probe: Probe, api: AsyncEngine, worker: AsyncEngine) -> None:
+    tries: list[JobState] = []
+
+    async def torn_once(tx: Transaction, job: Job, state: JobState) -> None:
+        tries.append(state)
+        if len(tries) == 1:
+            raise KeyError
+        await add_household(tx.driver, VILLAGE, "told of its end")
+
+    job_id = await submit(api)
+    async with probe.admin() as admin:
+        await admin.execute("update job set state = 'running', leased_until = now(), cancel_asked = true")
+        loop = runner(worker, jobs(on_end=torn_once))
+        await loop.run_one()
+        await admin.execute("update job set not_before = now()")
+        await loop.run_one()
+    assert (await look(api, job_id)).state is JobState.CANCELLED
+    assert tries == [JobState.CANCELLED] * 2
+    assert await names(probe) == ["told of its end"]
+
+
 async def test_progress_is_not_stumbling(probe: Probe, api: AsyncEngine, worker: AsyncEngine) -> None:
     stumbled: set[int] = set()
 
