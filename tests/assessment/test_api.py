@@ -137,6 +137,43 @@ async def test_households_are_listed_by_verdict_village_by_village(desk: Desk) -
     assert (await desk.get("/judgements", division="623023", verdict="perhaps")).status_code == 422
 
 
+async def test_what_was_measured_is_listed_for_many_and_who_looked_is_written(desk: Desk) -> None:
+    rich, poor = make_household(net_fen=LINE_FEN + 7), make_household(division=NEIGHBOUR, net_fen=-5)
+    await desk.office.hear(rich, poor, make_household(division=ELSEWHERE), make_listed(rich), make_listed(poor))
+    path = "/judgements/measures"
+    first = (await desk.get(path, division="623023", limit=1, purpose="核对收入")).json()
+    more = {"purpose": "核对收入", "cursor": first["next"]}
+    rest = (await desk.get(path, division="623023", limit=1, **more)).json()
+    [one], [other] = first["items"], rest["items"]
+    assert (one["household"], other["household"], rest["next"]) == (str(rich.household), str(poor.household), None)
+    told = {one["code"]: one for one in other["measures"]}
+    assert told["income"] == {
+        "code": "income", "state": "unmet", "number": "-0.05", "limit": "3218.00", "unit": "fen"
+    }  # fmt: skip
+    assert "food" not in told, "nothing is measured there"
+    [near] = (await desk.get(path, division="623023", pack="risk", limit=1)).json()["items"]
+    assert [one["number"] for one in near["measures"] if one["code"] == "near_line"] == ["3218.07"]
+    seen = await desk.office.rows("select purpose, ids from access_log where noun = 'judgement' order by id limit 1")
+    assert [tuple(row) for row in seen] == [("核对收入", [str(rich.household)])]
+    assert (await desk.get(path, division="623023", at=ELSEWHERE.text)).json()["items"] == []
+    assert (await desk.get(path, division="623023", role="accountant")).status_code == 403
+
+
+async def test_one_judgement_of_several_by_the_same_version_is_read_by_its_id(desk: Desk) -> None:
+    facts = make_household()
+    await desk.office.hear(facts)
+    await desk.office.hear(make_household(household=facts.household, version=2, net_fen=0, members=facts.members))
+    past = (await desk.get(f"/households/{facts.household}/judgements")).json()["items"]
+    for one in past:
+        read = await desk.get(f"/judgements/{one['id']}")
+        assert read.status_code == 200, read.text
+        assert (read.json()["version"], read.json()["packs"][0]["verdict"]) == (one["version"], one["verdicts"]["exit"])
+    assert len(past) == 2
+    for id_, at in ((past[0]["id"], ELSEWHERE.text), (str(uuid4()), COUNTY.text)):
+        missing = await desk.get(f"/judgements/{id_}", at=at)
+        assert (missing.status_code, missing.json()["code"]) == (404, "judgement.missing")
+
+
 async def test_verdicts_are_counted_by_the_divisions_below(desk: Desk) -> None:
     await desk.office.hear(
         *make_divisions(), make_household(), make_household(), make_household(division=NEIGHBOUR, net_fen=0)

@@ -205,6 +205,11 @@ def _case(village: Village) -> str:
     return str(village.once("listed case", lambda: village.a_case()["id"]))
 
 
+def _judgement(village: Village) -> str:
+    path = f"{ASSESSMENT}/households/{_household(village)}/judgements"
+    return str(village.desk.ask("clerk", village.code, "GET", path)["items"][0]["id"])
+
+
 def _publicity(village: Village) -> str:
     return str(village.once("publicity", village.a_publicity)["id"])
 
@@ -233,6 +238,8 @@ _get(
     lambda _, page: bool(page["items"]),
 )
 _get(f"{ASSESSMENT}/judgements", Kind.LIST, None, names(_household), division=_here, limit=WHOLE)
+_get(f"{ASSESSMENT}/judgements/measures", Kind.LIST, None, names(_household), division=_here, limit=WHOLE)
+_get(f"{ASSESSMENT}/judgements/{{judgement_id}}", Kind.NOUN, lambda v: f"{ASSESSMENT}/judgements/{_judgement(v)}")
 _get(f"{ASSESSMENT}/verdicts", Kind.LIST, None, lambda _, answer: bool(answer["counts"]), division=_here)
 _get(f"{ASSESSMENT}/objections", Kind.LIST, None, names(_objection), division=_here, limit=WHOLE)
 _get(f"{ASSESSMENT}/publicities", Kind.LIST, None, names(_publicity), division=_here, limit=WHOLE)

@@ -16,7 +16,7 @@ from services.assessment.domain.changes import Cause, Change, Side, applicabilit
 from services.assessment.domain.judging import Finding, Judgement, judge
 from services.assessment.domain.numbers import Numbers, numbers_of_json
 from services.assessment.domain.packs import Pack, load
-from services.assessment.domain.reasons import Reason, explain
+from services.assessment.domain.reasons import Kept, Measure, Reason, explain, measures
 from services.assessment.rules import packs
 from services.assessment.store import heard as heard_store
 from services.assessment.store import judgements as store
@@ -90,6 +90,11 @@ async def explain_kept(tx: Transaction, judgement: UUID) -> Explained:
     if found is None:
         raise JudgementMissing
     return await _explained(tx, found)
+
+
+async def measured(tx: Transaction, pack_hash: str, kept: Kept) -> tuple[Measure, ...]:
+    """What a standing judgement measured, by the pack that it was judged by."""
+    return measures(await pack_of(tx, pack_hash), kept)
 
 
 async def _explained(tx: Transaction, found: Judgement) -> Explained:

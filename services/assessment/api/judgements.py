@@ -8,13 +8,20 @@ from uuid import UUID
 
 from fastapi import Query
 
-from services.assessment.actions.explaining import Explained, JudgementMissing, PackExplained, explain_judgement
+from services.assessment.actions.explaining import (
+    Explained,
+    JudgementMissing,
+    PackExplained,
+    explain_judgement,
+    explain_kept,
+    measured,
+)
 from services.assessment.actions.runs import RunAhead, RunBehind, ask_for_run
 from services.assessment.api.asked import READERS, Division
 from services.assessment.domain.changes import Cause, Change
 from services.assessment.domain.judging import codes_of
 from services.assessment.domain.kinship import Kin
-from services.assessment.domain.reasons import Reason
+from services.assessment.domain.reasons import Kept, Measure, Reason
 from services.assessment.reports import judgements as reports
 from services.assessment.rules import pack as pack_of_gallery
 from shared.auth import log_access
@@ -349,6 +356,71 @@ async def list_judgements(
         key=lambda row: [row.division.value, str(row.household)],
         shape=lambda row: JudgedOut.of(row, pack),
     )
+
+
+class MeasureOut(Out):
+    """量值: what a criterion found, and against what; money in yuan."""
+
+    code: str
+    state: Literal["met", "unmet", "unknown"]
+    number: str | None
+    limit: str | None
+    unit: str
+
+    @classmethod
+    def of(cls, one: Measure) -> MeasureOut:
+        """From the domain's measure."""
+        return cls(code=one.code, state=one.state, number=one.number, limit=one.limit, unit=one.unit)
+
+
+class MeasuredOut(Out):
+    """研判量值一行: a household's standing judgement by one pack, with what it measured."""
+
+    household: UUID
+    number: str | None
+    division: DivisionField
+    judgement: UUID
+    household_version: int
+    judged_on: date
+    verdict: Verdict
+    measures: list[MeasureOut]
+
+    @classmethod
+    async def of(cls, tx: Tx, row: reports.JudgedHousehold) -> MeasuredOut:
+        """Measured by the pack that it was judged by, be it one of old."""
+        found = await measured(tx, row.pack_hash, Kept(row.fail, row.unknown, tuple(row.figures)))
+        plain = {name: getattr(row, name) for name in cls.model_fields if name != "measures"}
+        return cls(**plain, measures=[MeasureOut.of(one) for one in found])
+
+
+@router.get("/judgements/measures", roles=READERS)
+async def list_measures(
+    tx: Tx,
+    officer: Officer,
+    paging: PagingAsked,
+    division: Division,
+    purpose: Purpose,
+    pack: PackName = "exit",
+    verdict: Verdict | None = None,
+) -> Page[MeasuredOut]:
+    """研判量值: the numbers (income, spending) behind a division's standing verdicts; who looked is written down."""
+    after = None if paging.after is None else (int(paging.after[0]), UUID(str(paging.after[1])))
+    rows = await reports.judged_households(tx, pack, division, verdict, after, paging.limit + 1)
+    told = {row.household: await MeasuredOut.of(tx, row) for row in rows}
+    page = paging.page(
+        rows, key=lambda row: [row.division.value, str(row.household)], shape=lambda row: told[row.household]
+    )
+    ids = [one.household for one in page.items]
+    await log_access(tx, officer, purpose=purpose or USUAL_PURPOSE, noun="judgement", ids=ids)
+    return page
+
+
+@router.get("/judgements/{judgement_id}", roles=READERS, problems=(JudgementMissing,))
+async def read_past_judgement(judgement_id: UUID, tx: Tx, officer: Officer, purpose: Purpose) -> JudgementOut:
+    """一次研判及其理由: one of a household's judgements, explained as on its day; who looked is written down."""
+    found = await explain_kept(tx, judgement_id)
+    await log_access(tx, officer, purpose=purpose or USUAL_PURPOSE, noun="judgement", ids=[found.household])
+    return JudgementOut.of(found)
 
 
 class VerdictCountOut(Out):

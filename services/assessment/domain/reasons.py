@@ -99,6 +99,43 @@ class Kept:
     unknown: int
     numbers: tuple[int | None, ...]
 
+    def state(self, one: Criterion) -> State:
+        """What was found of one criterion."""
+        if self.fail & one.bit:
+            return "unmet"
+        return "unknown" if self.unknown & one.bit else "met"
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """量值: one measured criterion of a judgement, without its sentence: what was found, and against what."""
+
+    code: str
+    state: State
+    number: str | None
+    limit: str | None
+    unit: str
+
+
+def measures(pack: Pack, kept: Kept) -> tuple[Measure, ...]:
+    """The criteria that measure something, read from what the judgement kept alone: no circumstances are needed."""
+    stored = dict(zip(pack.outputs, kept.numbers, strict=True))
+    return tuple(
+        Measure(
+            one.code,
+            kept.state(one),
+            _told(stored.get(f"{one.code}.number"), one),
+            _told(stored.get(f"{one.code}.limit"), one),
+            one.shape.unit,
+        )
+        for one in pack.criteria
+        if f"{one.code}.number" in stored
+    )
+
+
+def _told(number: int | None, one: Criterion) -> str | None:
+    return None if number is None else shown(number, one.shape.unit)
+
 
 class Explaining:
     """释理: makes the reasons of one pack for one household."""
@@ -127,7 +164,7 @@ class Explaining:
         return tuple(self._reason(one) for one in self._pack.criteria)
 
     def _reason(self, one: Criterion) -> Reason:
-        state = self._state(one)
+        state = self._kept.state(one)
         laws = tuple(self._laws(one))
         members = self._members(one) if state != "unknown" else ()
         gaps = tuple(dict.fromkeys(self._gaps(one.when))) if state == "unknown" else ()
@@ -150,11 +187,6 @@ class Explaining:
             zh=f"{name.zh}：{texts[0]}。依据：{zh_law}。",
             en=f"{name.en}: {texts[1]}. Law: {en_law}.",
         )
-
-    def _state(self, one: Criterion) -> State:
-        if self._kept.fail & one.bit:
-            return "unmet"
-        return "unknown" if self._kept.unknown & one.bit else "met"
 
     def _laws(self, one: Criterion) -> Iterator[Law]:
         for key in one.shape.law:

@@ -29,12 +29,14 @@ class JudgedHousehold:
     pack_hash: str
     fail: int
     unknown: int
+    judgement: UUID
+    figures: list[int | None]
 
 
 LIST = """
 select subject.household, household.number, subject.division, household."group", household.masked_head,
        judgement.household_version, judgement.judged_on, finding.verdict, finding.previous, finding.score,
-       finding.pack_hash, finding.fail, finding.unknown
+       finding.pack_hash, finding.fail, finding.unknown, finding.judgement, finding.figures
   from subject
   join judgement on judgement.id = subject.judgement
   join finding on finding.judgement = subject.judgement and finding.pack = $1
