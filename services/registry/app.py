@@ -21,7 +21,7 @@ from services.registry.store.uploads import Intake
 from shared.auth import Role
 from shared.clock import Clock
 from shared.crypto import KeyRing
-from shared.db import Transaction, create_engine, transaction
+from shared.db import Pruning, Transaction, create_engine, transaction
 from shared.events import TOPICS
 from shared.events.registry import CircumstancesRecorded, DivisionRecorded, HouseholdRecorded
 from shared.hearing import Consumer, Ears
@@ -38,13 +38,14 @@ EARS = Ears("registry.households", inbox.HEARS, inbox.WITHDRAWS)
 
 
 class AppSettings(Settings):
-    """Registry's own knobs: how much of a file is read, and how many of its rows one commit takes."""
+    """Registry's own knobs: how much of a file is read, how many of its rows one commit takes, how long it is kept."""
 
     intake_chunk_rows: int = 20_000
     intake_memory_bytes: int = 4 * 1024**3
     intake_seconds: float = 180.0
     intake_rows: int = 500_000
     intake_lease_seconds: float = 30.0
+    intake_trial_days: int = 30
 
 
 def _topics(*names: str) -> tuple[Any, ...]:
@@ -103,6 +104,11 @@ def workbooks(settings: AppSettings, engine: AsyncEngine, keys: KeyRing) -> Work
     )
 
 
+def forgetting(settings: AppSettings, engine: AsyncEngine, clock: Clock) -> Pruning:
+    """Files that nobody needs any more go after their days."""
+    return Pruning(engine, lambda tx: intake.forget_files(tx, clock.now(), settings.intake_trial_days), name="files")
+
+
 async def worker(settings: AppSettings) -> None:
     """Relay, hearing and files until cancelled."""
     name = "registry-worker"
@@ -120,6 +126,7 @@ async def worker(settings: AppSettings) -> None:
     loops: list[Loop] = [
         Consumer(engine, settings.kafka_bootstrap, EARS, f"{name}-{settings.slot}"),
         JobRunner(engine, jobs, clock.now, lease_seconds=settings.intake_lease_seconds),
+        forgetting(settings, engine, clock),
     ]
     try:
         await Worker(engine, relay, loops, host=settings.host, health_port=settings.health_port).run()

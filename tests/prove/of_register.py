@@ -89,4 +89,18 @@ BREAKS = [
         "            await store.save_household(tx, None, before, paid, written, {})\n",
         INBOX + "test_a_payout_is_one_income_row_of_its_year_once",
     ),
+    Break(
+        "intake: a trial run that is being recorded loses its file",
+        "services/registry/store/uploads.py",
+        "where a.source = i.job and b.state in ('queued', 'running'))",
+        "where a.source = i.job and b.state in ('lost'))",
+        INTAKE + "test_what_is_recorded_or_still_wanted_is_not_forgotten",
+    ),
+    Break(
+        "intake: who records a trial run does not wait for whoever forgets it",
+        "services/registry/actions/intake.py",
+        "    await uploads.hold_file(tx, tried.source)\n",
+        "    assert tried.source is not None\n",
+        INTAKE + "test_who_records_a_trial_run_while_it_is_forgotten_is_told",
+    ),
 ]

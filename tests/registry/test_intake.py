@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from datetime import date
+from datetime import date, datetime, timedelta
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,12 @@ from uuid import UUID
 import openpyxl
 import pytest
 
+from services.registry import app as registry_app
 from services.registry.domain.facts import facts_of
 from services.registry.domain.statuses import Said, claim_of, merge_statuses
+from services.registry.store import uploads
 from services.registry.store.households import load_household
+from shared.clock import Clock
 from shared.db import transaction
 from shared.errors import Problem
 from shared.events.registry import CircumstancesRecorded, HouseholdRecorded, IntakeFinished, StatusKind
@@ -514,3 +517,71 @@ async def test_an_income_year_has_twelve_months(ground: Ground, first: str, last
     answer = await ground.post("/intakes", params=asked, content=b"x", headers={"Content-Type": "text/csv"})
     assert answer.status_code == status, answer.text
     assert answer.json().get("code") == (None if status == 202 else "income.year_length")
+
+
+async def forgotten(ground: Ground, days: int) -> int:
+    """So many days later, by the worker's own loop."""
+    settings = ground.settings.model_copy(update={"intake_trial_days": 30})
+
+    class Later(Clock):
+        def now(self) -> datetime:
+            return ground.now + timedelta(days=days)
+
+    return await registry_app.forgetting(settings, ground.engine, Later()).prune()
+
+
+async def kept_files(ground: Ground) -> list[str]:
+    return [row["kind"] for row in await ground.rows("select distinct kind from intake_file order by kind")]
+
+
+async def test_a_trial_run_that_nobody_records_is_kept_for_its_days(ground: Ground) -> None:
+    tried = await ground.intake(file_of(*four()), dry_run=True)
+    job = tried["job"]["id"]
+    assert await forgotten(ground, 29) == 0
+    assert await kept_files(ground) == ["answer", "upload"]
+    assert (await ground.get(f"/intakes/{job}/answer")).status_code == 200
+    assert await forgotten(ground, 31) == 1
+    assert await kept_files(ground) == [], "what was said of people in it is gone with it"
+    assert await forgotten(ground, 31) == 0
+    answer = await ground.get(f"/intakes/{job}/answer")
+    assert (answer.status_code, answer.json()["code"]) == (404, "intake.answer_forgotten")
+    applied = await ground.post(f"/intakes/{job}/apply")
+    assert (applied.status_code, applied.json()["code"]) == (409, "intake.not_tried")
+    assert counts_of(await ground.look(UUID(job))) == counts_of(tried), "the counts stay on record"
+
+
+async def test_what_is_recorded_or_still_wanted_is_not_forgotten(ground: Ground) -> None:
+    """An answer to what was recorded stays; a trial run that somebody has just taken up is read to its end."""
+    await ground.intake(file_of(household()))
+    tried = await ground.intake(file_of(household(), household(SECOND, 3)), dry_run=True)
+    applied = await ground.post(f"/intakes/{tried['job']['id']}/apply")
+    waiting = await ground.upload(file_of(household(THIRD, 5)))
+    assert await forgotten(ground, 31) == 0
+    await ground.run_jobs()
+    assert counts_of(await ground.look(UUID(applied.json()["id"]))) == counted(6, new=3, unchanged=3)
+    assert (await ground.look(waiting))["rows_new"] == 3
+    assert await forgotten(ground, 31) == 1, "the trial run's answer; the upload went when it was recorded"
+    assert await kept_files(ground) == ["answer"]
+    assert await ground.value("select count(distinct job) from intake_file") == 3
+
+
+async def test_a_file_whose_job_was_cancelled_while_it_waited_goes_too(ground: Ground) -> None:
+    job = await ground.upload(file_of(household()))
+    assert (await ground.post(f"/jobs/{job}/cancel")).status_code == 200
+    assert await kept_files(ground) == ["upload"], "nobody has taken it up, so nobody has cleared up"
+    assert await forgotten(ground, 31) == 1
+    assert await kept_files(ground) == []
+
+
+async def test_who_records_a_trial_run_while_it_is_forgotten_is_told(ground: Ground) -> None:
+    """Either it is recorded or it is gone, whichever comes first; never a job without its file."""
+    tried = await ground.intake(file_of(household()), dry_run=True)
+    job = UUID(tried["job"]["id"])
+    async with transaction(ground.engine, Scope.everything()) as holding:
+        await uploads.hold_file(holding, job)
+        asking = asyncio.create_task(ground.post(f"/intakes/{job}/apply"))
+        done, _ = await asyncio.wait({asking}, timeout=0.5)
+        assert not done, "it waits for whoever holds the file"
+        await holding.driver.execute("delete from intake_file where job = $1", job)
+    answer = await asking
+    assert (answer.status_code, answer.json()["code"]) == (409, "intake.not_tried")

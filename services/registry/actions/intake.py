@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -35,6 +35,7 @@ SUBMITTERS = (Role.CLERK, Role.OPERATOR, Role.SYSTEM)
 CHUNK_ROWS = 20_000
 SWEEP_EVERY = 4
 FRESH_AFTER = (2, 5)
+AT_ONCE = 50
 
 
 class IntakeMissing(Missing):
@@ -63,6 +64,16 @@ class AnswerNotReady(Conflict):
     en = "The answer workbook is not there yet"
     hint_zh = "请待任务结束后下载"
     hint_en = "Wait until the job has ended"
+
+
+class AnswerForgotten(Missing):
+    """回执已清除: a trial run that nobody recorded is kept for some days only."""
+
+    code = "intake.answer_forgotten"
+    zh = "该次试运行未入库，保存期已过，文件与回执已清除"
+    en = "This trial run was never recorded; its days are over and the file and its answer are gone"
+    hint_zh = "请重新上传文件"
+    hint_en = "Upload the file again"
 
 
 class FileUnreadable(Invalid):
@@ -125,6 +136,7 @@ async def apply_intake(tx: Transaction, officer: Officer, job_id: UUID, state: J
     tried = await uploads.find_intake(tx, job_id)
     if tried is None:
         raise IntakeMissing
+    await uploads.hold_file(tx, tried.source)
     if not tried.dry_run or state is not JobState.DONE or not await uploads.has_file(tx, tried.source, UPLOAD):
         raise IntakeNotTried
     job = await submit_job(tx, officer, KIND, {"dry_run": False}, job_id=new_id(), now=now)
@@ -140,8 +152,13 @@ async def load_answer(tx: Transaction, keys: KeyRing, job_id: UUID) -> tuple[Int
         raise IntakeMissing
     book = await uploads.load_file(tx, keys, job_id, ANSWER)
     if book is None:
-        raise AnswerNotReady
+        raise AnswerNotReady if intake.answered_at is None else AnswerForgotten
     return intake, book
+
+
+async def forget_files(tx: Transaction, now: datetime, days: int) -> int:
+    """One batch of files that nobody needs any more; counts, refusals and who handed it in stay on record."""
+    return await uploads.forget_stale(tx, now - timedelta(days=days), AT_ONCE)
 
 
 # The worker

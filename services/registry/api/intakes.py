@@ -17,6 +17,7 @@ from fastapi import Query, Request, Response
 from services.registry.actions import intake as actions
 from services.registry.actions.intake import (
     SUBMITTERS,
+    AnswerForgotten,
     AnswerNotReady,
     HandedIn,
     IntakeMissing,
@@ -129,7 +130,7 @@ async def list_refusals(job_id: UUID, tx: Tx, paging: PagingAsked) -> Page[Refus
 @router.get(
     "/intakes/{job_id}/answer",
     roles=SUBMITTERS,
-    problems=(IntakeMissing, AnswerNotReady),
+    problems=(IntakeMissing, AnswerNotReady, AnswerForgotten),
     answers={200: {"content": {XLSX: {}}, "description": "回执工作簿"}},
 )
 async def fetch_answer(job_id: UUID, tx: Tx, officer: Officer, request: Request) -> Response:

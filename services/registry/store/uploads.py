@@ -13,7 +13,7 @@ from uuid import UUID
 from services.registry.store.arrivals import Refusal
 from services.registry.tables.intake import COUNTS
 from shared.crypto import KeyRing
-from shared.db import Transaction
+from shared.db import Transaction, lock
 from shared.values import Period
 
 PIECE_BYTES = 512 * 1024
@@ -98,6 +98,34 @@ def _opened(keys: KeyRing, job: UUID, kind: str, rows: Sequence[Any]) -> bytes:
 async def drop_file(tx: Transaction, job: UUID, kind: str) -> None:
     """A file that is done with goes."""
     await tx.driver.execute("delete from intake_file where job = $1 and kind = $2", job, kind)
+
+
+STALE = """select i.job from intake i join job j on j.id = i.job
+where coalesce(i.answered_at, i.submitted_at) < $1 and j.state in ('done', 'failed', 'cancelled')
+  and exists (select 1 from intake_file f where f.job = i.job and (f.kind = 'upload' or i.dry_run))
+  and not exists (select 1 from intake a join job b on b.id = a.job
+    where a.source = i.job and b.state in ('queued', 'running'))
+  and ($3::uuid[] is null or i.job = any($3)) order by i.job limit $2"""
+FORGET = """delete from intake_file f using intake i
+where i.job = f.job and f.job = any($1) and (f.kind = 'upload' or i.dry_run)"""
+
+
+async def forget_stale(tx: Transaction, before: datetime, limit: int) -> int:
+    """Files of ended jobs that nobody took up since: the upload, of a trial run its answer too; how many.
+
+    Looked at again once each is held, as `apply_intake` holds it: what somebody records now is not taken away.
+    """
+    seen = [row["job"] for row in await tx.driver.fetch(STALE, before, limit, None)]
+    for job in seen:
+        await hold_file(tx, job)
+    stale = [row["job"] for row in await tx.driver.fetch(STALE, before, limit, seen)] if seen else []
+    await tx.driver.execute(FORGET, stale)
+    return len(stale)
+
+
+async def hold_file(tx: Transaction, job: UUID) -> None:
+    """Until the commit, nobody else forgets this file or takes it up."""
+    await lock(tx, f"intake:{job}")
 
 
 async def save_reading(tx: Transaction, job: UUID, rows: int) -> None:
