@@ -63,6 +63,13 @@ class StatusSpan(Part):
     decision: UUID | None = None
 
 
+class RefusedDecision(Part):
+    """未能执行的决定: the household is no longer as the decision takes it to be; the reason is a code of registry's."""
+
+    decision: UUID
+    reason: str
+
+
 class HouseholdRecorded(Fact):
     """户: what the other services may know of a household; the head's name is already masked for publication."""
 
@@ -79,6 +86,7 @@ class HouseholdRecorded(Fact):
     headcount: int
     superseded_by: UUID | None = None
     decisions: tuple[UUID, ...] = ()
+    decisions_refused: tuple[RefusedDecision, ...] = ()
 
 
 class Member(Part):

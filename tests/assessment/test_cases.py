@@ -14,7 +14,7 @@ import pytest
 from services.assessment.actions import cases
 from services.assessment.procedures import EXIT
 from shared.db import transaction
-from shared.events.assessment import CaseAdvanced, CaseDecided, CaseOpened
+from shared.events.assessment import CaseAdvanced, CaseDecided, CaseOpened, CaseReturned
 from shared.values import Scope, new_id
 from stack.provision import Database
 from tests.assessment.make import make_household, make_listed
@@ -122,6 +122,33 @@ async def test_the_whole_way_to_the_mark(town: TownHall) -> None:
     assert [row["step"] for row in steps] == [
         "open", "meeting", "verify", "consent", "publish", "publicity_ended", "approve", "mark",
     ]  # fmt: skip
+
+
+async def test_a_decision_that_the_register_cannot_apply_goes_back_to_the_town(town: TownHall) -> None:
+    """No dead end: all that was done before stands, and the town decides again, by whom it likes."""
+    _, [case] = await town.hung(1)
+    await town.days_pass(8)
+    must((await town.approve(case))[0])
+    [first] = await town.said(CaseDecided)
+    await town.hear_refused(first.household, new_id(), "decision.too_early")
+    assert await town.state_of(case) == "approved", "another decision's fate is not ours"
+    await town.hear_refused(first.household, first.decision, "decision.too_early", version=3)
+    assert await town.state_of(case) == "publicity_passed"
+    [row] = await town.rows("select decision, document_number, publicity, round from case_file where id = $1", case)
+    assert (row["decision"], row["document_number"], row["round"]) == (None, None, 1)
+    assert row["publicity"] is not None, "the list that hung its days is still this case's"
+    returned = (await town.said(CaseReturned))[-1]
+    assert (returned.case, returned.reason, returned.state) == (case, "register_refused", "publicity_passed")
+    await town.hear_refused(first.household, first.decision, "decision.too_early", version=4)
+    trail = await town.rows("select step, evidence::text from case_step where case_id = $1 order by sequence", case)
+    assert [one["step"] for one in trail][-2:] == ["approve", "register_refused"]
+    assert str(first.decision) in trail[-1]["evidence"]
+    assert "decision.too_early" in trail[-1]["evidence"]
+    assert must((await town.approve(case))[0]).state == "approved"
+    second = (await town.said(CaseDecided))[-1]
+    assert second.decision != first.decision
+    await town.hear_decisions(first.household, second.decision, version=5)
+    assert await town.state_of(case) == "marked"
 
 
 async def test_bulk_steps_have_a_result_each_and_refusals_change_nothing_of_others(town: TownHall) -> None:

@@ -220,6 +220,12 @@ def mark(procedure: Procedure, world: World) -> World:
     return step_in(procedure, world, Door.REGISTER, "mark", SYSTEM_ACTOR, household_version="3")
 
 
+def register_refuses(procedure: Procedure, world: World) -> World:
+    decision = world.case.decision
+    answer = {"decision": str(decision.id) if decision else "none", "reason": "decision.nothing_to_exit"}
+    return step_in(procedure, world, Door.REGISTER, "register_refused", SYSTEM_ACTOR, **answer)
+
+
 # ---- the model: what the law says, in facts ----
 
 
@@ -335,7 +341,7 @@ def model_approve(model: Model, by: Actor) -> Model | None:
     second = by.sub not in model.people and "approver" in by.roles and by is not VILLAGER
     if model.outcome or not proper or model.judged == "unmet" or not second:
         return None
-    return replace(model, outcome="approved", people=model.people | {by.sub})
+    return replace(model, outcome="approved")
 
 
 def model_refuse(model: Model, by: Actor) -> Model | None:
@@ -343,7 +349,12 @@ def model_refuse(model: Model, by: Actor) -> Model | None:
     second = by.sub not in model.people and "approver" in by.roles and by is not VILLAGER
     if model.outcome or hanging or model.objections or not second:
         return None
-    return replace(model, outcome="refused", people=model.people | {by.sub})
+    return replace(model, outcome="refused")
+
+
+def model_register_refuses(model: Model) -> Model | None:
+    """The decision came to nothing; all before it holds, and the town decides again."""
+    return replace(model, outcome="") if model.outcome == "approved" else None
 
 
 def model_mark(model: Model) -> Model | None:
@@ -359,6 +370,7 @@ MOVES: dict[str, tuple[Move, Callable[[Model], Model | None]]] = {
     "days end": (days_end, model_days_end),
     "next day": (next_day, model_day),
     "mark": (mark, model_mark),
+    "register refuses": (register_refuses, model_register_refuses),
     "judged met": (judged_again("met"), lambda model: replace(model, judged="met")),
     "judged unmet": (judged_again("unmet"), lambda model: replace(model, judged="unmet")),
     "villager approves": (decide("approve", VILLAGER), lambda model: model_approve(model, VILLAGER)),
@@ -436,6 +448,8 @@ def tried(
         elif happened is not None and expected is not None:
             if (happened.case.state == "publicity_passed") != (expected.days_passed and not expected.outcome):
                 found.differences.append(f"{' > '.join((*path, name))}: ready for the town: {happened.case.state}")
+            if (happened.case.decision is not None) != bool(expected.outcome):
+                found.differences.append(f"{' > '.join((*path, name))}: decision {happened.case.decision}")
             yield name, happened, expected
 
 
@@ -447,7 +461,7 @@ def key_of(world: World, model: Model) -> tuple[object, ...]:
     own = hung is not None and hung.id == world.case.publicity
     explained = str(world.latest.id) in world.case.explained
     machine = (world.case.state, hung and hung.state, left, own, world.objections_open, world.latest.verdict, explained)
-    return (*machine, world.case.people & {"anna", "bert"}, model)
+    return (*machine, world.case.people_beside("approve", "refuse") & {"anna", "bert"}, model)
 
 
 def audit(case: Case, path: tuple[str, ...]) -> Iterator[str]:
@@ -577,7 +591,7 @@ def test_a_wrong_declaration_does_not_import(changes: dict[str, object], fault: 
 
 
 def test_inner_steps_are_not_taken_by_the_case_door() -> None:
-    for code in ("publish", "publicity_ended", "objection_upheld", "mark"):
+    for code in ("publish", "publicity_ended", "objection_upheld", "mark", "register_refused"):
         with pytest.raises(StepUnknown):
             EXIT.step(code, Door.CASE)
 

@@ -19,7 +19,7 @@ from shared.clock import Clock
 from shared.db import Transaction, create_engine, transaction
 from shared.due import Verb
 from shared.events.notify import NoticePosted, NoticeTakenDown
-from shared.events.registry import CircumstancesRecorded
+from shared.events.registry import CircumstancesRecorded, RefusedDecision
 from shared.values import DivisionCode, Scope, new_id
 from stack.provision import Database
 from tests.assessment.make import LINE_FEN, Office, heard, make_household, make_listed, make_living, visitors
@@ -180,6 +180,13 @@ class TownHall(Office):
         facts = self.told[household]
         listed = make_listed(facts, f"{facts.division}9999", version=version, decisions=decisions)
         await self.hear(heard(listed, self.now))
+
+    async def hear_refused(self, household: UUID, decision: UUID, reason: str, version: int = 2) -> None:
+        """Registry tells that a decision came to nothing, and why."""
+        facts = self.told[household]
+        listed = make_listed(facts, f"{facts.division}9999", version=version)
+        refused = (RefusedDecision(decision=decision, reason=reason),)
+        await self.hear(heard(listed.model_copy(update={"decisions_refused": refused}), self.now))
 
     async def state_of(self, case_id: UUID) -> str:
         [row] = await self.rows("select state from case_file where id = $1", case_id)

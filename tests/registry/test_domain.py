@@ -174,17 +174,32 @@ def test_a_refused_exit_changes_no_status_but_is_heard_back() -> None:
     assert len(facts) == 2
 
 
-def test_an_exit_of_a_household_that_is_not_poor_is_refused() -> None:
-    with pytest.raises(NothingToExit):
-        apply_decision(household(statuses=(("ordinary", DAY),)), Decision(uuid4(), "exit_approved", LATER))
-    after, _ = apply_decision(household(), Decision(uuid4(), "exit_approved", LATER))
-    with pytest.raises(NothingToExit):
-        apply_decision(after, Decision(uuid4(), "exit_approved", LATER))
+LIFTED_ALREADY = apply_decision(household(), Decision(uuid4(), "exit_approved", LATER))[0]
 
 
-def test_an_exit_not_after_the_status_began_is_refused() -> None:
-    with pytest.raises(DecisionBeforeStatus):
-        apply_decision(household(), Decision(uuid4(), "exit_approved", date(2014, 3, 1)))
+@pytest.mark.parametrize(
+    ("before", "effective_on", "reason"),
+    [
+        (household(statuses=(("ordinary", DAY),)), LATER, NothingToExit.code),
+        (LIFTED_ALREADY, LATER, NothingToExit.code),
+        (household(), date(2014, 3, 1), DecisionBeforeStatus.code),
+    ],
+)
+def test_an_exit_that_cannot_hold_changes_nothing_and_says_why(
+    before: Household, effective_on: date, reason: str
+) -> None:
+    decision = Decision(uuid4(), "exit_approved", effective_on)
+    after, facts = apply_decision(before, decision)
+    assert (after.statuses, after.decisions) == (before.statuses, before.decisions)
+    assert after.refused == ((decision.id, reason),)
+    [said] = [fact for fact in facts if isinstance(fact, HouseholdRecorded)]
+    assert [(one.decision, one.reason) for one in said.decisions_refused] == [(decision.id, reason)]
+    assert apply_decision(after, decision) == (after, [])
+
+
+def test_an_exit_the_day_after_the_status_began_holds() -> None:
+    after, _ = apply_decision(household(), Decision(uuid4(), "exit_approved", date(2014, 3, 2)))
+    assert after.refused == ()
 
 
 def test_a_form_cannot_undo_a_decision() -> None:

@@ -127,13 +127,24 @@ async def test_a_refused_exit_changes_no_status_and_is_heard_back(ground: Ground
     assert (await said(ground, HouseholdRecorded))[-1].decisions == (fact.decision,)
 
 
-async def test_a_decision_that_cannot_hold_is_parked_and_the_others_go_on(ground: Ground) -> None:
+async def test_a_decision_that_cannot_hold_is_answered_with_the_reason(ground: Ground) -> None:
+    """Nothing waits for an operator: assessment hears it and the town decides again."""
     first, second = await home_of(ground, 1), await home_of(ground, 2)
     await hear(ground, [record(decided(first), 0)])
-    outcome = await hear(ground, [record(decided(first), 1), record(decided(second), 2)])
-    assert sum(outcome.parked.values()) == 1
-    assert [row["reason"] for row in await ground.rows("select reason from parked_fact")] == ["decision.not_poor"]
-    assert (await said(ground, HouseholdRecorded))[-1].household == second
+    before = [row for row in await statuses(ground) if row[3] or row[4]]
+    again = decided(first)
+    await hear(ground, [record(again, 1), record(decided(second), 2), record(again, 3)])
+    assert await ground.value("select count(*) from parked_fact") == 0
+    told = [one for one in await said(ground, HouseholdRecorded) if one.household == first]
+    assert [(one.decision, one.reason) for one in told[-1].decisions_refused] == [(again.decision, "decision.not_poor")]
+    assert len(told[-1].decisions) == 1
+    assert len(told) == 3, "said once"
+    assert [row for row in await statuses(ground) if row in before] == before
+    kept = await ground.value("select refused_because from decision where id = $1", again.decision)
+    assert kept == "decision.not_poor"
+    await republish(ground.engine, HOLDINGS, at=NOW, epoch=5_000)
+    told = [one for one in await said(ground, HouseholdRecorded) if one.household == first]
+    assert [(one.decision, one.reason) for one in told[-1].decisions_refused] == [(again.decision, "decision.not_poor")]
 
 
 async def test_what_is_not_on_record_yet_is_waited_for(ground: Ground) -> None:

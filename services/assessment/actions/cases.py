@@ -263,21 +263,33 @@ class Taker:
 
 
 async def mark_decided(tx: Transaction, heard: Sequence[Heard[HouseholdRecorded]]) -> None:
-    """系统标注: the decision's id came back with the household, so the register has applied it."""
-    versions = {decision: one for one in heard for decision in one.fact.decisions}
-    if not versions:
+    """系统标注: the decision's id came back with the household: applied, or with the reason why it could not be."""
+    answers = {decision: one for one in heard for decision in _answered(one.fact)}
+    if not answers:
         return
     by_moment: dict[datetime, list[Case]] = defaultdict(list)
-    for case in await store.lock_cases_decided(tx, versions, "approved"):
-        by_moment[versions[_decision_of(case)].said_at].append(case)
-    for at, marked in by_moment.items():
+    for case in await store.lock_cases_decided(tx, answers, "approved"):
+        by_moment[answers[_decision_of(case)].said_at].append(case)
+    for at, answered in by_moment.items():
         taker = Taker(
-            SYSTEM_ACTOR, at, {case.id: case for case in marked}, {case.id: Standing(None) for case in marked}
+            SYSTEM_ACTOR, at, {case.id: case for case in answered}, {case.id: Standing(None) for case in answered}
         )
-        for case in marked:
-            given = {"household_version": str(versions[_decision_of(case)].fact.version)}
-            taker.taken(Asked(case.id, given), Door.REGISTER, "mark", {})
+        for case in answered:
+            step, given = _step_of(_decision_of(case), answers[_decision_of(case)].fact)
+            taker.taken(Asked(case.id, given), Door.REGISTER, step, {})
         await taker.save(tx)
+
+
+def _answered(fact: HouseholdRecorded) -> list[UUID]:
+    return [*fact.decisions, *(one.decision for one in fact.decisions_refused)]
+
+
+def _step_of(decision: UUID, fact: HouseholdRecorded) -> tuple[str, dict[str, object]]:
+    """What the register's answer means for the case, and what is written down of it."""
+    refused = {one.decision: one.reason for one in fact.decisions_refused}
+    if decision in refused:
+        return "register_refused", {"decision": str(decision), "reason": refused[decision]}
+    return "mark", {"household_version": str(fact.version)}
 
 
 def _decision_of(case: Case) -> UUID:

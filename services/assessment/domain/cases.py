@@ -171,10 +171,9 @@ class Case:
     publicity: UUID | None = None
     decision: Decision | None = None
 
-    @property
-    def people(self) -> frozenset[str]:
-        """Everybody who recorded a step of this case, in any round."""
-        return frozenset(taken.by for taken in self.trail if taken.by != SYSTEM)
+    def people_beside(self, *steps: str) -> frozenset[str]:
+        """Everybody who recorded a step of this case other than these, in any round."""
+        return frozenset(taken.by for taken in self.trail if taken.by != SYSTEM and taken.step not in steps)
 
     @property
     def explained(self) -> frozenset[str]:

@@ -162,6 +162,7 @@ class Way:
     """去向: where a step leads when its condition holds (the first that does); a return or a decision, or neither.
 
     Without `to` the case stays where it is. `joins_publicity`: from here on it hangs with the list that it was put on.
+    `undecides`: its decision came to nothing and is to be taken anew; what was done before it still holds.
     """
 
     to: str | None = None
@@ -169,6 +170,7 @@ class Way:
     joins_publicity: bool = False
     returned: str | None = None
     decides: Outcome | None = None
+    undecides: bool = False
 
 
 class Door(StrEnum):
@@ -353,7 +355,7 @@ LEVELS_ZH = {Level.VILLAGE: "村级", Level.TOWNSHIP: "乡镇", Level.COUNTY: "�
 def _moved(
     case: Case, step: Step, way: Way, attempt: Attempt, at: datetime, used: tuple[Parameter, ...], remark: str
 ) -> Case:
-    """The case with one more line in its trail; a return begins a new round."""
+    """The case with one more line in its trail; a return begins a new round, unless only the decision fell away."""
     by, on = attempt.by, attempt.on
     taken = StepTaken(
         sequence=len(case.trail) + 1,
@@ -370,6 +372,8 @@ def _moved(
         remark=remark,
     )
     moved = replace(case, state=taken.after, version=case.version + 1, trail=(*case.trail, taken))
+    if way.undecides:
+        return replace(moved, decision=None)
     if way.returned is not None:
         return replace(moved, round=case.round + 1, round_since=on, publicity=None)
     hung = attempt.standing.publicity

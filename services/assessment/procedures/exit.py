@@ -200,7 +200,8 @@ def _still_of_this_village(attempt: Attempt) -> None:
 
 
 def _second_person(attempt: Attempt) -> None:
-    if attempt.by.sub in attempt.case.people:
+    """Whose decision came to nothing in the register took no other part, and may decide again."""
+    if attempt.by.sub in attempt.case.people_beside("approve", "refuse"):
         raise ApproverTookPart()
 
 
@@ -413,6 +414,18 @@ STEPS = (
         ways=(Way("marked"),),
         door=Door.REGISTER,
         entries=(Entry("household_version", EntryKind.TEXT, "户信息版本", "version of the household", longest=20),),
+    ),
+    Step(
+        "register_refused",
+        "登记系统未能执行，退回乡镇",
+        "the register could not apply it, back to the town",
+        froms=("approved",),
+        ways=(Way("publicity_passed", returned="register_refused", undecides=True),),
+        door=Door.REGISTER,
+        entries=(
+            Entry("decision", EntryKind.TEXT, "决定编号", "id of the decision", longest=36),
+            Entry("reason", EntryKind.TEXT, "原因代码", "code of the reason", longest=80),
+        ),
     ),
 )
 

@@ -152,14 +152,15 @@ def _met(entry: MemberEntry, found: Sequence[Holder], home: UUID | None) -> Pers
 
 
 async def apply_decisions(tx: Transaction, heard: Sequence[tuple[CaseDecided, datetime]]) -> None:
-    """Each decision once: a status interval, and its id for assessment to hear back."""
+    """Each decision once: a status interval, and its id for assessment to hear back; or why it has no effect."""
     for fact, at in heard:
         before = await store.lock_household(tx, fact.household)
         decision = Decision(fact.decision, fact.outcome, fact.effective_on)
         decided, facts = apply_decision(before.household, decision)
         if not facts:
             continue
-        paper = DecisionPaper(decision, fact.case, fact.document_number, fact.version_judged)
+        why = dict(decided.refused).get(decision.id)
+        paper = DecisionPaper(decision, fact.case, fact.document_number, fact.version_judged, why)
         await store.insert_decision(tx, before, paper, at)
         if decided.statuses != before.household.statuses:
             await close_claims(tx, before.no, "assessment", at)

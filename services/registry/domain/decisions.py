@@ -171,20 +171,19 @@ def _declared(rows: tuple[IncomeRow, ...]) -> tuple[IncomeRow, ...]:
 def apply_decision(household: Household, decision: Decision) -> Changed:
     """A decision takes effect once: 贫困户 ends and 脱贫户 begins on the effective date; heard again, nothing happens.
 
-    A refused exit changes no status; its id is kept so that assessment hears it back.
+    A refused exit changes no status; its id is kept so that assessment hears it back. A decision about a household that
+    is no longer as it takes it to be has no effect, and is heard back with the reason: people decide again.
     """
-    if decision.id in household.decisions:
+    if decision.id in household.decisions or decision.id in dict(household.refused):
         return household, []
-    statuses = household.statuses
-    if decision.outcome == "exit_approved":
-        statuses = _exited(household, decision)
-    decided = replace(
-        household,
-        statuses=statuses,
-        decisions=(*household.decisions, decision.id),
-        version=household.version + 1,
-    )
-    return decided, facts_of(decided)
+    after = replace(household, version=household.version + 1)
+    try:
+        statuses = _exited(household, decision) if decision.outcome == "exit_approved" else household.statuses
+    except (NothingToExit, DecisionBeforeStatus) as refusal:
+        after = replace(after, refused=(*household.refused, (decision.id, refusal.code)))
+    else:
+        after = replace(after, statuses=statuses, decisions=(*household.decisions, decision.id))
+    return after, facts_of(after)
 
 
 def _exited(household: Household, decision: Decision) -> tuple[StatusSpan, ...]:

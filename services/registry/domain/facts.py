@@ -32,6 +32,7 @@ def recorded(household: Household) -> HouseholdRecorded:
             "headcount": len(household.members),
             "superseded_by": household.superseded_by,
             "decisions": household.decisions,
+            "decisions_refused": [{"decision": one, "reason": why} for one, why in household.refused],
         }
     )
 

@@ -147,6 +147,7 @@ class Household:
     memberships: tuple[Membership, ...] = ()
     income: tuple[IncomeRow, ...] = ()
     decisions: tuple[UUID, ...] = ()
+    refused: tuple[tuple[UUID, str], ...] = ()
     superseded_by: UUID | None = None
 
     @property

@@ -8,5 +8,5 @@ SAID = {
 KEPT = {
     "cooperative.payout": "select reference as id, fen as value from income"
     " where source = 'payout' and known_to = 'infinity'",
-    "assessment.decision": "select id, 0 as value from decision where withdrawn_at is null",
+    "assessment.decision": "select id, 0 as value from decision where withdrawn_at is null and refused_because is null",
 }

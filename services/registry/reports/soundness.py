@@ -25,7 +25,8 @@ QUESTIONS = {
         and 2 <> (select count(*) from income i where i.no in (m.declared_no, m.payout_no)
         and i.known_to = 'infinity')""",
     "approved exits without the status that they open": """select count(*) from decision d
-        where d.outcome = 'exit_approved' and d.withdrawn_at is null and not exists (select 1 from status s
+        where d.outcome = 'exit_approved' and d.withdrawn_at is null and d.refused_because is null
+        and not exists (select 1 from status s
         where s.opened_by = d.id and s.known_to = 'infinity')""",
     "finished files whose rows do not add up": """select count(*) from intake i join job j on j.id = i.job
         where j.state = 'done'

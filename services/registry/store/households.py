@@ -88,7 +88,7 @@ INCOMES = """select no, household_no, year_from, year_to, component, item, sourc
   declared_on
 from income where household_no = any($1) and known_to = 'infinity'
 order by year_from, component, item, source, no"""
-DECISIONS = """select household_no, id from decision where household_no = any($1)
+DECISIONS = """select household_no, id, refused_because from decision where household_no = any($1)
   and withdrawn_at is null order by known_from, id"""
 
 Rows = list[asyncpg.Record]
@@ -132,7 +132,8 @@ def _record(
         living=Living(**{name: row[name] for name in LIVING} | {"other_causes": tuple(row["other_causes"])}),
         memberships=tuple(held),
         income=tuple(amounts),
-        decisions=tuple(one["id"] for one in decisions),
+        decisions=tuple(one["id"] for one in decisions if one["refused_because"] is None),
+        refused=tuple((one["id"], one["refused_because"]) for one in decisions if one["refused_because"] is not None),
         superseded_by=row["superseded_by"],
     )
     return Record(
@@ -355,9 +356,10 @@ async def _follow(tx: Transaction, no: int, division: DivisionCode) -> None:
 
 
 INSERT_DECISION = """insert into decision (id, household_no, division, case_id, outcome, effective_on, document_number,
-  version_judged, known_from)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-on conflict (id) do update set withdrawn_at = null where decision.withdrawn_at is not null"""
+  version_judged, known_from, refused_because)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+on conflict (id) do update set withdrawn_at = null, refused_because = excluded.refused_because
+  where decision.withdrawn_at is not null"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,6 +370,7 @@ class DecisionPaper:
     case_id: UUID
     document_number: str
     version_judged: int
+    refused_because: str | None = None
 
 
 async def insert_decision(tx: Transaction, record: Record, paper: DecisionPaper, now: datetime) -> None:
@@ -383,6 +386,7 @@ async def insert_decision(tx: Transaction, record: Record, paper: DecisionPaper,
         paper.document_number,
         paper.version_judged,
         now,
+        paper.refused_because,
     )
 
 

@@ -48,7 +48,10 @@ INCOME = f"""select household_no,
     json_agg(distinct jsonb_build_array(year_from, year_to)) filter (where source = 'declared') as declared
   from (select * from income where household_no = any($1) and known_to = 'infinity') i
   left join ({MATCHED}) m on m.declared_no = i.no group by household_no"""
-DECISIONS = """select household_no, json_agg(id order by known_from, id) as list
+DECISIONS = """select household_no,
+    json_agg(id order by known_from, id) filter (where refused_because is null) as list,
+    json_agg(json_build_object('decision', id, 'reason', refused_because) order by known_from, id)
+      filter (where refused_because is not null) as refused
   from decision where household_no = any($1) and withdrawn_at is null group by household_no"""
 LIVING = f"json_build_object({pairs(LIVING_FACTS, 'h')}, 'housing_area_m2', h.housing_area_m2::text)"
 
@@ -59,7 +62,7 @@ built as (
     json_build_object('household', h.id, 'version', h.version, 'number', h.number, 'division', h.division::text,
       'group', h."group", 'statuses', coalesce(s.list, '[]'), 'masked_head', coalesce(m.masked_head, ''),
       'headcount', coalesce(m.headcount, 0), 'superseded_by', h.superseded_by,
-      'decisions', coalesce(d.list, '[]')) as recorded,
+      'decisions', coalesce(d.list, '[]'), 'decisions_refused', coalesce(d.refused, '[]')) as recorded,
     json_build_object('household', h.id, 'version', h.version, 'division', h.division::text,
       'statuses', coalesce(s.list, '[]'), 'members', coalesce(m.list, '[]'), 'living', {LIVING},
       'income', coalesce(i.list, '[]'), 'income_declared', coalesce(i.declared, '[]'),

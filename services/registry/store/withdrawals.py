@@ -17,8 +17,9 @@ async def payout_ids(tx: Transaction) -> list[str]:
 
 
 async def decision_ids(tx: Transaction) -> list[str]:
-    """Decisions that are in effect."""
-    rows = await tx.driver.fetch("select id::text from decision where withdrawn_at is null")
+    """Decisions that are in effect; those that never were are not said again by their speaker."""
+    query = "select id::text from decision where withdrawn_at is null and refused_because is null"
+    rows = await tx.driver.fetch(query)
     return [row["id"] for row in rows]
 
 

@@ -86,6 +86,7 @@ decision = sa.Table(
     sa.Column("version_judged", sa.BigInteger, nullable=False, comment="研判所依据的版本"),
     sa.Column("known_from", MOMENT, nullable=False, comment="录入时刻"),
     sa.Column("withdrawn_at", MOMENT, comment="作废时刻"),
+    sa.Column("refused_because", sa.Text, comment="未能执行的原因"),
     sa.Index("decision_household", "household_no"),
     comment="已执行的决定",
 )
