@@ -585,3 +585,22 @@ async def test_who_records_a_trial_run_while_it_is_forgotten_is_told(ground: Gro
         await holding.driver.execute("delete from intake_file where job = $1", job)
     answer = await asking
     assert (answer.status_code, answer.json()["code"]) == (409, "intake.not_tried")
+
+
+async def doubts_in_answer(ground: Ground, found: dict[str, Any]) -> list[tuple[int, str]]:
+    book = await ground.get(f"/intakes/{found['job']['id']}/answer")
+    lines = openpyxl.load_workbook(io.BytesIO(book.content))["疑点"].iter_rows(min_row=2, values_only=True)
+    return [(int(str(line[0])), str(line[3])) for line in lines]
+
+
+async def test_the_answer_shows_each_doubt_that_is_counted_recorded_or_not(ground: Ground) -> None:
+    """A clerk reads them before anything is recorded, and again when the same file comes a second time."""
+    await ground.intake(file_of(household()))
+    rows = of_statuses(household(), (("lifted", date(2018, 12, 31)),))
+    rows[1]["务工时间"] = "13"
+    for dry_run in (True, False, True, False):
+        found = await ground.intake(file_of(rows), dry_run=dry_run)
+        assert await doubts_in_answer(ground, found) == [(2, "T7"), (3, "L10")]
+        assert found["doubts"] == 2
+    assert await ground.value("select count(*) from intake_doubt") == 0, "kept no longer than they are needed"
+    assert await ground.value("select count(*) from doubt where closed_at is null") == 2

@@ -129,7 +129,15 @@ def _file_rows(division: DivisionCode, job: Any) -> list[Row]:
             "intake_refusal",
             {"no": next(_numbers), "job": job, "chunk": 0, "row": 2, "code": "c", "detail_zh": "z", "detail_en": "e"},
         ),
+        (
+            "intake_doubt",
+            {"no": next(_numbers), "job": job, "row": 2, "field": "f", "check_id": "I3"} | _in_both_languages(),
+        ),
     ]
+
+
+def _in_both_languages() -> dict[str, str]:
+    return {"detail_zh": "疑", "detail_en": "doubt"}
 
 
 async def test_no_row_leaves_its_scope(make_database: Callable[..., Database]) -> None:

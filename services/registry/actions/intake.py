@@ -301,6 +301,7 @@ class Workbooks:
         await store.hasten(tx)
         await store.stage(tx, job.id, prepared.files or {})
         change = await store.classify(tx, job.id, columns)
+        await uploads.save_doubts(tx, job.id, change.claims)
         if not job.parameters["dry_run"]:
             await store.apply(tx, job.id, change, job.sub, now, columns)
         await store.unstage(tx, job.id)
@@ -335,6 +336,7 @@ class Workbooks:
         intake = await uploads.find_intake(tx, job.id)
         if intake is None:
             return
+        await uploads.drop_doubts(tx, job.id)
         if not intake.dry_run or state is not JobState.DONE:
             await uploads.drop_file(tx, intake.source, UPLOAD)
         counts = await uploads.load_counts(tx, job.id)

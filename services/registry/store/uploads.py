@@ -10,7 +10,9 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
+from services.registry.domain.statuses import CHECK_FIELD, CHECK_ID
 from services.registry.store.arrivals import Refusal
+from services.registry.store.claims import Claimed
 from services.registry.tables.intake import COUNTS
 from shared.crypto import KeyRing
 from shared.db import Transaction, lock
@@ -173,13 +175,30 @@ async def load_refusals(tx: Transaction, job: UUID) -> list[Refusal]:
     return [Refusal(*row) for row in rows]
 
 
+SAVE_DOUBTS = """insert into intake_doubt (job, row, field, check_id, detail_zh, detail_en)
+select $1, row, field, check_id, detail_zh, detail_en from staging_doubt where job = $1
+union all
+select $1, row, $2, $3, zh, en from unnest($4::int[], $5::text[], $6::text[]) as c(row, zh, en)"""
+
+
+async def save_doubts(tx: Transaction, job: UUID, claims: Sequence[Claimed]) -> None:
+    """What the staged chunk leaves in doubt, recorded or not, new or known: as many as are counted."""
+    rows = [(one.row, one.claim.zh, one.claim.en) for one in claims]
+    columns = [list(column) for column in zip(*rows, strict=True)] or [[]] * 3
+    await tx.driver.execute(SAVE_DOUBTS, job, CHECK_FIELD, CHECK_ID, *columns)
+
+
 async def load_doubts(tx: Transaction, job: UUID) -> list[tuple[int, str, str, str, str]]:
     """What this file left in doubt: row, field, check, zh, en."""
     rows = await tx.driver.fetch(
-        "select batch_row, field, check_id, detail_zh, detail_en from doubt where batch = $1 order by batch_row, no",
-        job,
+        "select row, field, check_id, detail_zh, detail_en from intake_doubt where job = $1 order by row, no", job
     )
     return [tuple(row) for row in rows]
+
+
+async def drop_doubts(tx: Transaction, job: UUID) -> None:
+    """The answer workbook has them now; what was recorded stands among the register's open doubts."""
+    await tx.driver.execute("delete from intake_doubt where job = $1", job)
 
 
 async def load_counts(tx: Transaction, job: UUID) -> dict[str, int]:

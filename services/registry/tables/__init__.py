@@ -10,6 +10,7 @@ from services.registry.tables.households import HOUSEHOLD_FACTS, decision, house
 from services.registry.tables.intake import (
     intake,
     intake_chunk,
+    intake_doubt,
     intake_file,
     intake_refusal,
     staging_doubt,
@@ -39,6 +40,7 @@ __all__ = [
     "income_match",
     "intake",
     "intake_chunk",
+    "intake_doubt",
     "intake_file",
     "intake_refusal",
     "membership",

@@ -75,6 +75,21 @@ intake_refusal = sa.Table(
 )
 
 
+intake_doubt = sa.Table(
+    "intake_doubt",
+    metadata,
+    sa.Column("no", sa.BigInteger, sa.Identity(always=False), primary_key=True, comment="内部序号"),
+    sa.Column("job", pg.UUID, nullable=False, comment="任务编号"),
+    sa.Column("row", sa.Integer, nullable=False, comment="文件行号"),
+    sa.Column("field", sa.Text, nullable=False, comment="字段"),
+    sa.Column("check_id", sa.Text, nullable=False, comment="校验规则"),
+    sa.Column("detail_zh", sa.Text, nullable=False, comment="说明"),
+    sa.Column("detail_en", sa.Text, nullable=False, comment="说明（英文）"),
+    sa.Index("intake_doubt_job", "job", "row"),
+    comment="本次文件的疑点，写入回执后即清除",
+)
+
+
 def _staged(name: str, comment: str, *columns: Any) -> sa.Table:
     return sa.Table(
         f"staging_{name}",
