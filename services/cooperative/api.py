@@ -23,6 +23,7 @@ from shared.events.registry import StatusKind
 from shared.parameters import ParameterMissing
 from shared.values import Money, new_id
 from shared.web import (
+    ROWS,
     Body,
     DivisionField,
     HouseholdNumberField,
@@ -255,7 +256,7 @@ class MemberOut(Out):
 
 
 @router.post(
-    "/books/{book_id}/members", roles=ACCOUNTANTS, upload=True, problems=(why.BookMissing, why.MembersMalformed)
+    "/books/{book_id}/members", roles=ACCOUNTANTS, upload=ROWS, problems=(why.BookMissing, why.MembersMalformed)
 )
 async def enter_members(book_id: UUID, file: UploadedFile, tx: Tx, officer: Officer, now: Now) -> EnrolmentOut:
     """Enter members in bulk: a JSON array (application/json) or NDJSON, one object a row."""

@@ -19,7 +19,6 @@ from shared.web.idempotency import KeyMissing, KeyReused, StillRunning
 from shared.web.paging import CursorInvalid
 from shared.web.problems import MEDIA_TYPE, TITLES, Crowded, DatabaseUnavailable, MediaRefused, ProblemOut
 from shared.web.routing import MARK, Declared
-from shared.web.uploads import UPLOAD_TYPES
 from shared.web.versions import IfMatch, VersionMalformed, VersionMissing
 
 EVERY_ROUTE: tuple[type[Problem], ...] = (
@@ -68,13 +67,13 @@ def notes(declared: Declared) -> dict[str, Any]:
     """What a route says of itself beside FastAPI's own: roles, idempotency key, the kinds of file it takes."""
     is_public = declared.rights is PUBLIC
     roles: Any = PUBLIC.value if declared.rights is PUBLIC else sorted(role.value for role in declared.rights)
-    noted: dict[str, Any] = {MARK: {"roles": roles, "upload": declared.upload, "lane": declared.lane}}
+    noted: dict[str, Any] = {MARK: {"roles": roles, "upload": bool(declared.upload), "lane": declared.lane}}
     noted["security"] = [] if is_public else [{"token": []}]
     if declared.method != "GET" and not declared.lane:
         noted["parameters"] = [IDEMPOTENCY_KEY]
     if declared.upload:
         file = {"schema": {"type": "string", "format": "binary"}}
-        noted["requestBody"] = {"required": True, "content": dict.fromkeys(UPLOAD_TYPES, file)}
+        noted["requestBody"] = {"required": True, "content": dict.fromkeys(declared.upload, file)}
     return noted
 
 

@@ -47,7 +47,7 @@ class Declared:
     rights: Rights
     status: int
     problems: tuple[type[Problem], ...]
-    upload: bool
+    upload: tuple[str, ...]
     lane: bool
     answers: Mapping[int | str, dict[str, Any]]
 
@@ -87,11 +87,12 @@ class Router:
         *,
         status: int = 200,
         problems: Iterable[type[Problem]] = (),
-        upload: bool = False,
+        upload: tuple[str, ...] = (),
         lane: bool = False,
         answers: Mapping[int | str, dict[str, Any]] | None = None,
     ) -> Callable[[Endpoint], Endpoint]:
-        """`problems`: refusals of its own beside those of every route. `upload`: the body is a file (`UploadedFile`).
+        """`problems`: refusals of its own beside those of every route. `upload`: the body is a file (`UploadedFile`),
+        of these media types.
 
         `lane`: a write that takes neither `Tx` nor the claim of a key (ADR 0003). `answers`: other content than JSON.
         """

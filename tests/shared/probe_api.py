@@ -27,6 +27,7 @@ from shared.settings import Settings
 from shared.values import DivisionCode, HouseholdNumber, Level
 from shared.web import (
     PUBLIC,
+    WORKBOOKS,
     Body,
     DivisionField,
     DivisionPath,
@@ -191,7 +192,7 @@ async def fail(kind: str, body: HouseholdIn, tx: Tx) -> Count:
     return Count(count=0, session=0)
 
 
-@router.post("/files", roles=CLERKS, upload=True)
+@router.post("/files", roles=CLERKS, upload=WORKBOOKS)
 async def receive_file(file: UploadedFile, tx: Tx) -> Count:
     read = Path(file.path).read_bytes()  # noqa: ASYNC240
     assert len(read) == file.size

@@ -31,7 +31,7 @@ from shared.auth import log_access
 from shared.clock import today
 from shared.jobs import JobState, load_job
 from shared.values import Period
-from shared.web import JobOut, Now, Officer, Out, Page, PagingAsked, Role, Router, Tx, UploadedFile
+from shared.web import WORKBOOKS, JobOut, Now, Officer, Out, Page, PagingAsked, Role, Router, Tx, UploadedFile
 
 router = Router("导入")
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -67,7 +67,7 @@ class RefusalOut(Out):
     detail_en: str
 
 
-@router.post("/intakes", roles=SUBMITTERS, status=202, upload=True, problems=(FutureRefused, IncomeYearWrong))
+@router.post("/intakes", roles=SUBMITTERS, status=202, upload=WORKBOOKS, problems=(FutureRefused, IncomeYearWrong))
 async def submit_intake(
     file: UploadedFile,
     tx: Tx,
