@@ -19,8 +19,9 @@ from shared.events.registry import CircumstancesRecorded, DivisionRecorded, Hous
 from shared.hearing import Outcome, Record, take_in
 from shared.recovery import republish
 from shared.values import Scope, new_id
-from tests.registry.ground import NOW, VILLAGE, Ground
+from tests.registry.ground import NOW, VILLAGE, Ground, file_of
 from tests.registry.make import household_body
+from tests.registry.sheets import household
 from tests.shared.marks import around
 
 PARTITIONS = {topic.name: topic.partitions for topic in TOPICS}
@@ -125,6 +126,21 @@ async def test_a_refused_exit_changes_no_status_and_is_heard_back(ground: Ground
     await hear(ground, [record(fact, 0)])
     assert await statuses(ground) == before
     assert (await said(ground, HouseholdRecorded))[-1].decisions == (fact.decision,)
+
+
+async def test_a_decision_answers_what_a_file_claimed_before(ground: Ground) -> None:
+    """A file's 脱贫户 was a doubt (T7); the decision makes it so, and nothing is left to ask."""
+    await ground.intake(file_of(household()))
+    rows = household()
+    rows[0] |= {"户类型": "脱贫户", "识别时间": "", "脱贫时间": "2018-12-31"}
+    await ground.intake(file_of(rows))
+    assert await ground.rows("select check_id, finding from doubt") == [{"check_id": "T7", "finding": None}]
+    home = await ground.value("select id from household")
+    await hear(ground, [record(decided(home, outcome="exit_refused"), 0)])
+    assert await ground.value("select closed_at from doubt") is None, "a refused exit changes nothing"
+    await hear(ground, [record(decided(home), 1)])
+    (doubt,) = await ground.rows("select finding, closed_by, closed_at is not null as closed from doubt")
+    assert doubt == {"finding": "decided", "closed_by": "assessment", "closed": True}
 
 
 async def test_a_decision_that_cannot_hold_is_answered_with_the_reason(ground: Ground) -> None:

@@ -121,6 +121,11 @@ class Home:
     def reversal(self, fact: PayoutPosted) -> PayoutPosted:
         return paid(self.id, -fact.fen, paid_on=fact.paid_on, reverses=fact.payout)
 
+    async def shown_matches(self) -> list[dict[str, Any]]:
+        answer = await self.ground.get(f"/households/{self.id}", params={"purpose": "核对收入"})
+        found: list[dict[str, Any]] = answer.json()["matches"]
+        return found
+
     async def is_recorded_as_the_domain_says(self) -> int:
         """Recorded matches, what travels, and the domain agree; answers what the dividends count for."""
         async with transaction(self.ground.engine, Scope.everything()) as tx:
@@ -150,7 +155,13 @@ async def test_a_form_that_also_declares_the_dividend_counts_it_once(home: Home)
     await home.hear(money)
     await home.form(AUGUST, 70_000)
     assert await home.is_recorded_as_the_domain_says() == 70_000
+    (shown,) = await home.shown_matches()
+    assert (shown["payout"], shown["item"], shown["amount"]) == (str(money.payout), ITEM, "631.20")
+    assert (shown["recorded_by"], shown["year_to"]) == ("li", YEAR.last.isoformat())
+    masked = (await home.ground.get(f"/households/{home.id}")).json()
+    assert masked["matches"] == masked["income"] == []
     await home.hear(home.reversal(money))
+    assert await home.shown_matches() == []
     assert await home.is_recorded_as_the_domain_says() == 70_000, "bounced: what was declared stands alone"
     closed = await home.ground.rows("select closed_by from income_match where known_to < 'infinity'")
     assert [row["closed_by"] for row in closed] == ["cooperative"]

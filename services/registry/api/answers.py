@@ -5,7 +5,8 @@ Masked, a member shows no birth date, no health, no telephone: with the masked n
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Sequence
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -17,6 +18,7 @@ from services.registry.domain import Household, IncomeRow, Living, Membership, P
 from services.registry.domain.fields import BY_NAME, Privacy
 from services.registry.domain.matches import counted
 from services.registry.store.households import Record
+from services.registry.store.matches import Recorded
 from shared.values import mask_id, mask_name, mask_phone
 from shared.web import DivisionField, HouseholdNumberField, MoneyField, Out
 
@@ -115,6 +117,25 @@ class IncomeOut(Out):
         return cls(year_from=row.year.first, year_to=row.year.last, **amounts, **plain)
 
 
+class MatchOut(Out):
+    """兑付与申报的对应: the declared amount counts without what this payout documents of it (ADR 0017)."""
+
+    payout: str = Field(description="兑付编号")
+    year_from: date
+    year_to: date
+    component: str
+    item: str
+    amount: MoneyField = Field(description="申报数中由该兑付证明、不重复计入的金额")
+    recorded_at: datetime
+    recorded_by: str
+    intake: UUID | None = Field(description="据以对应的导入")
+
+    @classmethod
+    def of(cls, one: Recorded) -> MatchOut:
+        """As it is recorded."""
+        return cls(**{name: getattr(one, name) for name in cls.model_fields if name != "amount"}, amount=money(one.fen))
+
+
 class LivingOut(Out):
     """生活条件."""
 
@@ -169,11 +190,12 @@ class HouseholdOut(Out):
     living: LivingOut
     members: list[MemberOut]
     income: list[IncomeOut]
+    matches: list[MatchOut] = Field(description="哪笔兑付对应哪项申报收入")
     decisions: list[UUID]
     superseded_by: UUID | None
 
     @classmethod
-    def of(cls, record: Record, *, masked: bool) -> HouseholdOut:
+    def of(cls, record: Record, *, masked: bool, matches: Sequence[Recorded] = ()) -> HouseholdOut:
         """A household as this caller may see it; masked, amounts of income stay hidden."""
         noun = record.household
         return cls(
@@ -190,6 +212,7 @@ class HouseholdOut(Out):
             living=LivingOut.of(noun.living, masked=masked),
             members=[member_out(one, masked=masked) for one in noun.members],
             income=[] if masked else [IncomeOut.of(*one) for one in counted(noun.income)],
+            matches=[] if masked else [MatchOut.of(one) for one in matches],
             decisions=list(noun.decisions),
             superseded_by=noun.superseded_by,
         )

@@ -31,6 +31,7 @@ from services.registry.domain.refusals import (
 from services.registry.reports import households as reports
 from services.registry.store import people
 from services.registry.store.households import Record, load_household
+from services.registry.store.matches import load_matches
 from shared.auth import log_access
 from shared.clock import today
 from shared.crypto import KeyRing
@@ -208,11 +209,12 @@ async def _shown(
 ) -> HouseholdOut:
     """Masked without a purpose; with one, who sees whom is written down before anything is answered."""
     record = await load_household(tx, household_id, keys_of(request))
-    if purpose is not None:
-        officer.demand(frozenset(IN_CLEAR))
-        await _log(tx, officer, purpose, record)
     set_etag(response, record.household.version)
-    return HouseholdOut.of(record, masked=purpose is None)
+    if purpose is None:
+        return HouseholdOut.of(record, masked=True)
+    officer.demand(frozenset(IN_CLEAR))
+    await _log(tx, officer, purpose, record)
+    return HouseholdOut.of(record, masked=False, matches=await load_matches(tx, record.no))
 
 
 async def _log(tx: Tx, officer: Officer, purpose: str, record: Record) -> None:

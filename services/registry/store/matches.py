@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime
 from uuid import UUID
 
 from shared.db import Transaction
@@ -35,6 +36,33 @@ insert into income_match (declared_no, payout_no, household_no, division, fen, k
 select w.declared_no, w.payout_no, w.household_no, w.division, w.fen, $2, $3, $4
 from wanted w left join current c using (declared_no, payout_no, fen)
 where c.no is null and (select count(*) from gone) >= 0"""
+
+
+OF_HOUSEHOLD = """select p.reference as payout, d.year_from, d.year_to, d.component, d.item, m.fen,
+  m.known_from as recorded_at, m.recorded_by, m.batch as intake
+from income_match m join income d on d.no = m.declared_no join income p on p.no = m.payout_no
+where m.household_no = $1 and m.known_to = 'infinity'
+order by d.year_from, d.component, d.item, p.paid_on, p.reference"""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A match on record: which payout documents how much of which declared amount, since when, and by what."""
+
+    payout: str
+    year_from: date
+    year_to: date
+    component: str
+    item: str
+    fen: int
+    recorded_at: datetime
+    recorded_by: str
+    intake: UUID | None
+
+
+async def load_matches(tx: Transaction, household_no: int) -> list[Recorded]:
+    """All matches of one household that are held to be true."""
+    return [Recorded(**row) for row in await tx.driver.fetch(OF_HOUSEHOLD, household_no)]
 
 
 async def refresh_matches(
