@@ -31,7 +31,7 @@ from services.assessment.store import cases as store
 from services.assessment.store import objections, publicity, standing
 from shared.clock import today
 from shared.db import Transaction, lock
-from shared.errors import Problem, Stale
+from shared.errors import Problem, ScopeRefused, Stale
 from shared.events import Fact
 from shared.events.registry import HouseholdRecorded
 from shared.hearing import Heard
@@ -80,6 +80,8 @@ async def open_cases(
 ) -> list[Outcome]:
     """立案 for households that people chose; each on its newest judgement, which must say met."""
     procedure = PROCEDURES[kind]
+    if not by.scope.contains(village):
+        raise ScopeRefused(division=village)
     await lock(tx, f"cases of {village}")
     already = await store.open_cases_of(tx, kind, households, procedure.open_states())
     newest = await standing.newest_judgements(tx, households, procedure.pack)

@@ -46,7 +46,7 @@ from services.assessment.store import publicity as store
 from shared import due
 from shared.clock import SHANGHAI, today
 from shared.db import Transaction
-from shared.errors import Problem
+from shared.errors import Problem, ScopeRefused
 from shared.events.assessment import CaseKind, PublicityOpened
 from shared.events.notify import NoticePosted, NoticeTakenDown
 from shared.hearing import Heard, NotYet
@@ -71,6 +71,8 @@ async def open_list(tx: Transaction, by: Actor, wish: Wish, at: datetime) -> tup
 
     Without a single fit case nothing is opened.
     """
+    if not by.scope.contains(wish.village):
+        raise ScopeRefused(division=wish.village)
     locked = await cases.lock_cases(tx, wish.cases)
     shown = await standing.shown_households(tx, {case.household for case in locked.values()}, today(at))
     standings = await standings_of(tx, locked.values(), at)

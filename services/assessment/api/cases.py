@@ -51,7 +51,7 @@ from services.assessment.store import cases as store
 from services.assessment.store import objections, publicity
 from shared.auth import log_access
 from shared.db import Transaction
-from shared.errors import Problem, Stale
+from shared.errors import Problem, ScopeRefused, Stale
 from shared.parameters import Parameter
 from shared.values import DivisionCode, mask_name
 from shared.web import (
@@ -252,7 +252,7 @@ class OpenCases(Body):
     households: Annotated[list[UUID], Field(min_length=1, max_length=MOST_AT_ONCE)]
 
 
-@router.post("/cases", roles=VILLAGE, problems=OPEN_PROBLEMS)
+@router.post("/cases", roles=VILLAGE, problems=(*OPEN_PROBLEMS, ScopeRefused))
 async def open_cases(body: OpenCases, tx: Tx, officer: Officer, now: Now) -> ResultsOut:
     """批量立案: each on the household's newest judgement, which must say met; a result per household."""
     by = actor_of(officer)

@@ -29,6 +29,7 @@ from services.assessment.domain.cases import HouseholdElsewhere, ObjectionClosed
 from services.assessment.domain.publicity import STATES_ZH, Publicity, PublicityMissing, PublicityOver
 from services.assessment.reports import cases as reports
 from services.assessment.store import publicity as store
+from shared.errors import ScopeRefused
 from shared.parameters import ParameterMissing
 from shared.web import (
     Body,
@@ -108,7 +109,9 @@ class PublicityOpenedOut(Out):
     cases: ResultsOut
 
 
-@lists.post("/publicities", roles=VILLAGE, problems=(*STEP_PROBLEMS, HouseholdElsewhere, ParameterMissing))
+@lists.post(
+    "/publicities", roles=VILLAGE, problems=(*STEP_PROBLEMS, HouseholdElsewhere, ParameterMissing, ScopeRefused)
+)
 async def open_publicity(
     body: OpenPublicity, tx: Tx, officer: Officer, now: Now, response: Response
 ) -> PublicityOpenedOut:
