@@ -12,6 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum, StrEnum
 from pathlib import Path
 from typing import Any, Protocol
@@ -327,3 +328,38 @@ async def log_access(
         [str(one) for one in ids],
         tx.traceparent,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """访问记录: who saw whom, when and what for."""
+
+    id: int
+    logged_at: datetime
+    caller: str
+    roles: Sequence[str]
+    divisions: Sequence[str]
+    purpose: str
+    noun: str
+    action: str
+    ids: Sequence[str]
+    traceparent: str | None
+
+
+ACCESSES = """select id, logged_at, caller, roles, divisions, purpose, noun, action, ids, traceparent
+    from access_seen($1, $2, $3, $4, $5, $6)"""
+
+
+async def list_accesses(
+    tx: Transaction,
+    *,
+    caller: str | None,
+    seen: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    before: int | None,
+    limit: int,
+) -> list[Access]:
+    """The newest first: what was seen by callers whose whole scope lies in that of this transaction."""
+    rows = await tx.driver.fetch(ACCESSES, before, limit, caller, seen, since, until)
+    return [Access(**row) for row in rows]

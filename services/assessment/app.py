@@ -24,7 +24,7 @@ from shared.outbox import Relay, connector
 from shared.parameters import read_parameters
 from shared.recovery import Again, Holding
 from shared.settings import Settings
-from shared.web import create_app, job_router
+from shared.web import access_router, create_app, job_router
 from shared.worker import Loop, Worker
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -64,7 +64,7 @@ def api(settings: Settings) -> FastAPI:
     """The HTTP application."""
     return create_app(
         settings,
-        [*ROUTERS, job_router(read=READERS, cancel=RUNNERS)],
+        [*ROUTERS, job_router(read=READERS, cancel=RUNNERS), access_router()],
         title="脱贫·研判服务",
         description="研判、理由、参数、退出程序与公示",
         migrations=MIGRATIONS,

@@ -30,7 +30,7 @@ from shared.outbox import Relay, connector
 from shared.parameters import read_parameters
 from shared.recovery import Holding
 from shared.settings import Settings
-from shared.web import create_app, job_router
+from shared.web import access_router, create_app, job_router
 from shared.worker import Loop, Worker
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -64,7 +64,7 @@ def api(settings: Settings) -> FastAPI:
     jobs = job_router(read=tuple(Role), cancel=intake.SUBMITTERS)
     return create_app(
         settings,
-        [*ROUTERS, jobs],
+        [*ROUTERS, jobs, access_router()],
         title="脱贫·登记服务",
         description="区划、户与人、导入、疑点",
         migrations=MIGRATIONS,

@@ -13,7 +13,7 @@ from shared.db.failures import (
     is_unavailable,
     reason,
 )
-from shared.db.plumbing import ALLOWED_PLUMBING, Plumbing, plumbing_access, plumbing_tables
+from shared.db.plumbing import ALLOWED_PLUMBING, Plumbing, access_report, plumbing_access, plumbing_tables
 from shared.db.policies import (
     FULL_SCOPE,
     caller_only,
@@ -36,6 +36,7 @@ __all__ = [
     "Plumbing",
     "Pruning",
     "Transaction",
+    "access_report",
     "caller_only",
     "create_engine",
     "definer_function",

@@ -20,7 +20,7 @@ ALLOWED_PLUMBING = {
     "republished_mark": "where such a round has begun and ended: the worker alone",
     "due": "what falls due when, for all scopes: ids and moments alone; the api adds and withdraws, the worker does",
     "idempotency_request": "first answers, sealed: reached by their own caller alone, pruned by the worker",
-    "access_log": "who saw whom: written by every door, read by no login of the service",
+    "access_log": "who saw whom: written by every door, read through `access_seen` alone (ADR 0018)",
 }
 """Tables not filtered by division, each with its reason. All but `alembic_version` have a forced policy of their own.
 """
@@ -288,6 +288,43 @@ def plumbing_access(service: str) -> list[str]:
 
 
 CANCELLING = "state, cancel_asked, ended_at"
+
+
+def access_report(service: str) -> list[str]:
+    """The auditor's only way into the access log: rows of callers whose whole scope lies in the asker's (ADR 0018).
+
+    No login may select from the table. A caller without divisions, or of the whole country, is seen by the full scope
+    alone.
+    """
+    return [
+        f"create policy audited on access_log for select to {service}_owner using (true)",
+        ACCESS_SEEN,
+        "revoke all on function access_seen from public",
+        f"grant execute on function access_seen to {service}_api",
+    ]
+
+
+# Plans are made for the values given: a filter that was left out must not keep the others from their index.
+ACCESS_SEEN = """create function access_seen(before bigint, most integer, by_whom text, whom text,
+    from_moment timestamptz, to_moment timestamptz) returns setof access_log language plpgsql stable security definer
+set search_path = public, pg_temp set plan_cache_mode = force_custom_plan as $$
+declare
+    asked constant int8multirange := nullif(current_setting('tuopin.scope', true), '')::int8multirange;
+begin
+    if asked is null or isempty(asked) then
+        return;
+    end if;
+    return query select l.* from access_log l
+        where (before is null or l.id < before) and (by_whom is null or l.caller = by_whom)
+            and (whom is null or l.ids @> array[whom])
+            and (from_moment is null or l.logged_at >= from_moment) and (to_moment is null or l.logged_at < to_moment)
+            and (int8range(0, 1000000000000) <@ asked or (cardinality(l.divisions) > 0 and not exists (
+                select from unnest(l.divisions) text, lateral (select text::bigint as code) d
+                where not int8range(d.code, d.code + case when d.code % 10000000000 = 0 then 10000000000
+                    when d.code % 100000000 = 0 then 100000000 when d.code % 1000000 = 0 then 1000000
+                    when d.code % 1000 = 0 then 1000 else 1 end) <@ asked)))
+        order by l.id desc limit most;
+end $$"""
 
 
 def _facts_access(service: str) -> list[str]:

@@ -5,6 +5,7 @@ A service's `api.py` needs these names alone.
 """
 
 from shared.auth import PUBLIC, Role
+from shared.web.access_routes import AccessOut, access_router
 from shared.web.app import RouteWrong, create_app, drain
 from shared.web.fields import (
     Body,
@@ -32,6 +33,7 @@ __all__ = [
     "PUBLIC",
     "ROWS",
     "WORKBOOKS",
+    "AccessOut",
     "Body",
     "CitizenIdField",
     "DivisionField",
@@ -59,6 +61,7 @@ __all__ = [
     "Tx",
     "Upload",
     "UploadedFile",
+    "access_router",
     "create_app",
     "drain",
     "fittings_of",

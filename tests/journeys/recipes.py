@@ -103,6 +103,13 @@ def _read(village: Village) -> dict[str, Any]:
     return read
 
 
+def _shown(village: Village) -> str:
+    """A household whose full fields somebody of its village has looked at: its audit has a row."""
+    path = f"{REGISTRY}/households/{_household(village)}"
+    read = village.desk.ask("clerk", village.code, "GET", path, query={"purpose": "check"})
+    return str(read["id"])
+
+
 def _intake(village: Village) -> str:
     return str(village.once("tried intake", village.a_tried_intake))
 
@@ -122,6 +129,7 @@ _get(
     parent=lambda v: f"{v.code[:9]}000",
     limit=WHOLE,
 )
+_get(f"{REGISTRY}/access-log", Kind.LIST, None, lambda _, page: bool(page["items"]), seen=_shown)
 _get(f"{REGISTRY}/divisions/{{code}}", Kind.NOUN, lambda v: f"{REGISTRY}/divisions/{v.code}")
 _get(f"{REGISTRY}/doubts", Kind.LIST, None, lambda _, page: bool(page["items"]), division=_here)
 _get(f"{REGISTRY}/households", Kind.LIST, None, names(_household), division=_here, limit=WHOLE)
@@ -205,6 +213,13 @@ def _case(village: Village) -> str:
     return str(village.once("listed case", lambda: village.a_case()["id"]))
 
 
+def _explained(village: Village) -> str:
+    """A household whose reasons somebody of its village has read."""
+    household = _household(village)
+    village.desk.ask("clerk", village.code, "GET", f"{ASSESSMENT}/households/{household}/judgement")
+    return household
+
+
 def _judgement(village: Village) -> str:
     path = f"{ASSESSMENT}/households/{_household(village)}/judgements"
     return str(village.desk.ask("clerk", village.code, "GET", path)["items"][0]["id"])
@@ -222,6 +237,7 @@ def _objection(village: Village) -> str:
     return str(village.once("objection", village.an_objection))
 
 
+_get(f"{ASSESSMENT}/access-log", Kind.LIST, None, lambda _, page: bool(page["items"]), seen=_explained)
 _get(f"{ASSESSMENT}/cases", Kind.LIST, None, names(_case), division=_here, limit=WHOLE)
 _get(f"{ASSESSMENT}/cases/counts", Kind.LIST, None, lambda v, counts: bool(_case(v) and counts), division=_here)
 _get(f"{ASSESSMENT}/cases/{{case_id}}", Kind.NOUN, lambda v: f"{ASSESSMENT}/cases/{_case(v)}")

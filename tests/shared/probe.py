@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.db import (
     FULL_SCOPE,
+    access_report,
     create_engine,
     definer_function,
     grant,
@@ -78,6 +79,7 @@ def access(service: str) -> list[str]:
     """Policies and grants, as a service's migration writes them."""
     return [
         *plumbing_access(service),
+        *access_report(service),
         *scoped("household"),
         *scoped_through("person", "household", key="household_id"),
         *reference("parameter"),

@@ -46,6 +46,7 @@ from shared.web import (
     Router,
     Tx,
     UploadedFile,
+    access_router,
     create_app,
     set_etag,
 )
@@ -278,7 +279,7 @@ def settings_for(probe: Probe, folder: Path, tokens: Tokens, **more: Any) -> Set
 
 
 def make_app(settings: Settings) -> FastAPI:
-    return create_app(settings, [router], title="试验服务")
+    return create_app(settings, [router, access_router()], title="试验服务")
 
 
 @asynccontextmanager

@@ -19,6 +19,7 @@ from joserfc.jwk import ECKey, OctKey, RSAKey
 from shared.auth import (
     MOST_SEEN,
     PUBLIC,
+    Access,
     Doorkeeper,
     KeysUnavailable,
     Officer,
@@ -28,14 +29,24 @@ from shared.auth import (
     TokenExpired,
     TokenMissing,
     UrlKeys,
+    list_accesses,
     log_access,
 )
 from shared.db import transaction
 from shared.errors import Problem, Unauthenticated
 from shared.settings import Settings
-from shared.values import DivisionCode, Scope
+from shared.values import DivisionCode, Scope, new_id
 from stack.provision import Database
-from tests.shared.probe import COUNTY, OTHER_VILLAGE, VILLAGE, Probe, make_probe
+from tests.shared.probe import (
+    COUNTY,
+    NEXT_VILLAGE,
+    OTHER_COUNTY,
+    OTHER_VILLAGE,
+    TOWNSHIP,
+    VILLAGE,
+    Probe,
+    make_probe,
+)
 from tests.shared.probe_api import Tokens
 
 LI = Officer("li", "李秀英", frozenset({Role.CLERK}), (COUNTY,))
@@ -301,7 +312,7 @@ async def test_one_row_a_query_with_the_ids_seen(probe: Probe) -> None:
                 async with transaction(engine, LI.scope, caller="li") as tx:
                     await log_access(tx, LI, purpose=purpose, noun="person", ids=["1"])
     async with probe.admin() as admin:
-        rows = await admin.fetch("select * from access_log")
+        rows = await admin.fetch("select * from access_log where caller = $1", LI.sub)
     assert len(rows) == 1
     row = rows[0]
     told = {
@@ -329,3 +340,87 @@ async def test_the_log_is_written_under_one_s_own_name_and_never_changed(probe: 
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 async with transaction(engine, Scope.everything(), caller="li") as tx:
                     await tx.driver.execute(statement)
+
+
+# The auditor's way into it
+
+
+def officer(sub: str, *divisions: DivisionCode) -> Officer:
+    return Officer(sub, sub, frozenset({Role.AUDITOR}), divisions)
+
+
+WATCHED = {
+    "village": officer("of the village", VILLAGE),
+    "next village": officer("of the next village", NEXT_VILLAGE),
+    "both villages": officer("of both villages", VILLAGE, NEXT_VILLAGE),
+    "county": officer("of the county", COUNTY),
+    "other county": officer("of the other county", OTHER_COUNTY),
+    "two counties": officer("of two counties", COUNTY, OTHER_COUNTY),
+    "nowhere": officer("of nowhere"),
+}
+HERE = {"village", "next village", "both villages", "county"}
+
+
+@pytest.fixture
+async def household_seen(probe: Probe) -> str:
+    """One household that each of them looked at, in the order of the table."""
+    household = str(new_id())
+    async with probe.engine("api") as engine:
+        for one in WATCHED.values():
+            async with transaction(engine, one.scope, caller=one.sub) as tx:
+                await log_access(tx, one, purpose="入户核查", noun="household", ids=[household, new_id()])
+    return household
+
+
+async def audited(probe: Probe, asker: Officer, seen: str | None, **more: Any) -> list[Access]:
+    asked = {"caller": None, "since": None, "until": None, "before": None, "limit": 100} | more
+    async with probe.engine("api") as engine, transaction(engine, asker.scope, caller=asker.sub) as tx:
+        return await list_accesses(tx, seen=seen, **asked)
+
+
+@pytest.mark.parametrize(
+    ("asker", "shown"),
+    [
+        (officer("auditor", VILLAGE), {"village"}),
+        (officer("auditor", VILLAGE, NEXT_VILLAGE), {"village", "next village", "both villages"}),
+        (officer("auditor", TOWNSHIP), {"village", "next village", "both villages"}),
+        (officer("auditor", COUNTY), HERE),
+        (officer("auditor", OTHER_COUNTY), {"other county"}),
+        (officer("auditor", COUNTY, OTHER_COUNTY), HERE | {"other county", "two counties"}),
+        (officer("auditor"), set()),
+    ],
+    ids=lambda given: "+".join(one.text for one in given.divisions) if isinstance(given, Officer) else "",
+)
+async def test_an_auditor_reads_of_callers_whose_whole_place_is_his(
+    probe: Probe, household_seen: str, asker: Officer, shown: set[str]
+) -> None:
+    found = await audited(probe, asker, household_seen)
+    assert [access.caller for access in found] == [WATCHED[name].sub for name in reversed(WATCHED) if name in shown]
+
+
+async def test_who_stands_nowhere_is_read_by_the_whole_country_alone(probe: Probe, household_seen: str) -> None:
+    async with probe.engine("api") as engine, transaction(engine, Scope.everything(), caller="audit") as tx:
+        found = await list_accesses(
+            tx, caller=None, seen=household_seen, since=None, until=None, before=None, limit=100
+        )
+    assert {access.caller for access in found} == {one.sub for one in WATCHED.values()}
+
+
+async def test_an_audit_asks_by_caller_household_and_time_page_by_page(probe: Probe, household_seen: str) -> None:
+    county = officer("auditor", COUNTY)
+    every = await audited(probe, county, household_seen)
+    assert len(every) == len(HERE)
+    newest, second, *others = every
+    assert await audited(probe, county, household_seen, limit=2) == [newest, second]
+    assert await audited(probe, county, household_seen, before=second.id) == others
+    assert await audited(probe, county, household_seen, caller=second.caller) == [second]
+    assert await audited(probe, county, household_seen, since=second.logged_at) == [newest, second]
+    assert await audited(probe, county, household_seen, until=second.logged_at) == others
+    assert await audited(probe, county, str(new_id())) == []
+
+
+async def test_the_report_is_the_api_s_alone(probe: Probe) -> None:
+    async with probe.engine("worker") as engine:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            async with transaction(engine, Scope.everything(), caller="li") as tx:
+                await list_accesses(tx, caller=None, seen=None, since=None, until=None, before=None, limit=1)

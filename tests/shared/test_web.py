@@ -770,6 +770,46 @@ async def test_if_it_cannot_be_written_nothing_is_shown(probe: Probe, clerk: Cal
     assert "unlogged" not in answer.text
 
 
+async def test_an_auditor_asks_who_saw_a_household_and_his_asking_is_logged_too(
+    http: httpx.AsyncClient, tokens: Tokens, clerk: Caller
+) -> None:
+    body, auditor = household("audited"), Caller(http, tokens.make("audit", roles=("auditor",)))
+    await clerk("POST", "/households", json=body)
+    for purpose in ("入户核查", "电话核查", "复核"):
+        assert (await clerk("GET", f"/households/{body['id']}?purpose={purpose}")).status_code == 200
+    here = f"/access-log?seen={body['id']}"
+    first = (await auditor("GET", f"{here}&limit=2")).json()
+    rest = (await auditor("GET", f"{here}&limit=2&cursor={first['next']}")).json()
+    assert [row["purpose"] for row in first["items"] + rest["items"]] == ["复核", "电话核查", "入户核查"]
+    assert rest["next"] is None
+    assert {(row["caller"], row["noun"]) for row in first["items"]} == {("li", "household")}
+    audits = (await auditor("GET", "/access-log?caller=audit&purpose=季度审计")).json()["items"]
+    shown = [[str(row["id"]) for row in page["items"]] for page in (rest, first)]
+    assert [(row["action"], row["ids"]) for row in audits] == [("audit", ids) for ids in shown]
+    (newest,) = (await auditor("GET", "/access-log?caller=audit&limit=1")).json()["items"]
+    assert newest["purpose"] == "季度审计"
+    later = newest["logged_at"].replace("+", "%2B")
+    assert (await auditor("GET", f"{here}&from={later}")).json()["items"] == []
+    assert len((await auditor("GET", f"{here}&to={later}")).json()["items"]) == 3
+
+
+async def test_the_access_log_is_refused_to_other_roles_places_and_questions(
+    http: httpx.AsyncClient, tokens: Tokens, clerk: Caller
+) -> None:
+    body = household("audited elsewhere")
+    await clerk("POST", "/households", json=body)
+    await clerk("GET", f"/households/{body['id']}?purpose=入户核查")
+    here = f"/access-log?seen={body['id']}"
+    refused(await clerk("GET", here), 403, "role.refused")
+    for divisions in ((OTHER_COUNTY.text,), (VILLAGE.text,), ()):
+        elsewhere = Caller(http, tokens.make("audit", roles=("auditor",), divisions=divisions))
+        assert (await elsewhere("GET", here)).json() == {"items": [], "next": None}
+    auditor = Caller(http, tokens.make("audit", roles=("auditor",)))
+    assert len((await auditor("GET", here)).json()["items"]) == 1
+    refused(await auditor("GET", f"{here}&from=2019-08-20T00:00:00"), 422, "request.invalid")
+    refused(await auditor("GET", f"{here}&whom=x"), 422, "request.invalid")
+
+
 # Trace, practice, health, measures
 
 
