@@ -130,7 +130,8 @@ async def _refuse(request: Request, error: Exception) -> Response:
 def _methods_of(request: Request) -> str:
     """All methods of this address: the router would name those of its first route alone."""
     here = (route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE)
-    return ", ".join(sorted({method for route in here for method in route.methods or ()}))
+    methods = {method for route in here for method in route.methods or ()}
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 
 def _check(app: FastAPI) -> None:

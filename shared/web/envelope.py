@@ -63,25 +63,29 @@ class Envelope:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, passing: Passing) -> None:
         began, status = time.perf_counter(), 0
+        is_head = scope["method"] == "HEAD"  # a question whose answer stays away: asked, checked and logged like a GET
+        asked = {**scope, "method": "GET"} if is_head else scope
 
         async def send_on(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 self._mark(MutableHeaders(scope=message), passing.trace)
+            elif is_head:
+                message = {**message, "body": b""}
             await send(message)
 
         self._at_once += 1
         try:
             if self._at_once > MOST_AT_ONCE and scope["path"] not in ALWAYS_SERVED:
                 raise Crowded
-            await self._app(scope, receive, send_on)
+            await self._app(asked, receive, send_on)
         except Exception as error:  # noqa: BLE001  the last place: told without its texts, answered in our shape
             problem = problem_of(error)
             log_failure(problem, error)
             if status:
                 raise AnswerBroken from None
-            await problem_response(problem, passing.trace.trace_id)(scope, receive, send_on)
+            await problem_response(problem, passing.trace.trace_id)(asked, receive, send_on)
         finally:
             self._at_once -= 1
             _measure(scope["method"], passing, status, time.perf_counter() - began)

@@ -8,11 +8,30 @@ from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.datastructures import Headers
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from shared.errors import Malformed
 from shared.web.app import drain
+from shared.web.passing import Trace
+from shared.web.problems import problem_response
 
 FINISH_SECONDS = 20
 BACKLOG = 512
+
+
+class ProblemProtocol(HttpToolsProtocol):
+    """What cannot be read as HTTP never becomes a request; it is answered in our shape all the same."""
+
+    def send_400_response(self, msg: str) -> None:
+        """One problem, and the connection ends: nobody knows where the next request would begin."""
+        trace = Trace.of(Headers())
+        answer = problem_response(
+            Malformed(), trace.trace_id, {"X-Request-Id": trace.request_id, "Connection": "close"}
+        )
+        lines = [b"HTTP/1.1 400 Bad Request", *(name + b": " + value for name, value in answer.raw_headers)]
+        self.transport.write(b"\r\n".join([*lines, b"", bytes(answer.body)]))
+        self.transport.close()
 
 
 class DrainingServer(uvicorn.Server):
@@ -49,7 +68,7 @@ def serve(app: FastAPI, host: str, port: int, *, drain_seconds: float = 0.0) -> 
         host=host,
         port=port,
         loop="uvloop",
-        http="httptools",
+        http=ProblemProtocol,
         log_config=None,
         access_log=False,
         server_header=False,

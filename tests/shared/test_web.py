@@ -322,7 +322,8 @@ def test_the_table_of_routes_and_roles(app: FastAPI) -> None:
     assert table[("POST", f"{V1}/households")] == frozenset({Role.CLERK, Role.REVIEWER})
     assert table[("POST", f"{V1}/lane")] == frozenset({Role.ACCOUNTANT})
     assert table[("GET", f"{V1}/notices")] is PUBLIC
-    assert len(table) == 13
+    assert table[("GET", f"{V1}/access-log")] == frozenset({Role.AUDITOR})
+    assert len(table) == 14
 
 
 # Routes that would break a rule do not start
@@ -473,12 +474,30 @@ async def test_a_verb_s_own_refusal_has_its_words(clerk: Caller, probe: Probe) -
     assert await stored(probe, "closed") == 0
 
 
+async def test_head_is_a_get_whose_body_stays_away(http: httpx.AsyncClient, clerk: Caller) -> None:
+    body = household("asked by head")
+    await clerk("POST", "/households", json=body)
+    path = f"/households/{body['id']}"
+    full, head = await clerk("GET", path), await clerk("HEAD", path)
+    assert (head.status_code, head.content) == (200, b"")
+    same = ("content-type", "content-length", "etag", "cache-control")
+    assert [head.headers.get(name) for name in same] == [full.headers.get(name) for name in same]
+    missing = await clerk("HEAD", f"/households/{new_id()}")
+    assert (missing.status_code, missing.content) == (404, b"")
+    assert (await http.head(f"{V1}{path}")).status_code == 401
+    for public in (f"{V1}/notices", "/livez"):
+        answer = await http.head(public)
+        assert (answer.status_code, answer.content) == (200, b"")
+    written = await clerk("HEAD", "/lane")
+    assert (written.status_code, written.headers["allow"]) == (405, "POST")
+
+
 async def test_unknown_routes_and_methods_are_problems_too(http: httpx.AsyncClient, clerk: Caller) -> None:
     refused(await http.get("/nowhere"), 404, "route.missing")
     refused(await clerk("GET", "/households/"), 404, "route.missing")
     answer = await clerk("DELETE", "/households")
     refused(answer, 405, "method.refused")
-    assert answer.headers["allow"] == "GET, POST"
+    assert answer.headers["allow"] == "GET, HEAD, POST"
 
 
 async def test_a_body_over_the_limit_is_refused_announced_or_not(clerk: Caller, probe: Probe) -> None:
@@ -1022,16 +1041,18 @@ async def test_values_in_paths_and_queries_are_checked_in_their_place(clerk: Cal
     assert "must be" in error["detail_en"]
 
 
-# Stopping
+# The server itself, and stopping
 
 
 SERVER = """
 import asyncio, sys
 from fastapi import FastAPI
 from shared.web.app import fittings_of
+from shared.web.envelope import Envelope
 from shared.web.serving import serve
 from types import SimpleNamespace
 app = FastAPI()
+app.add_middleware(Envelope, practice=False)
 app.state.fittings = SimpleNamespace(is_draining=False)
 @app.get("/ready")
 async def ready() -> bool: return not fittings_of(app).is_draining
@@ -1043,7 +1064,9 @@ serve(app, "127.0.0.1", int(sys.argv[1]), drain_seconds=0.5)
 """
 
 
-async def test_told_to_stop_it_says_not_ready_then_finishes_what_is_under_way() -> None:
+@asynccontextmanager
+async def serving() -> AsyncIterator[tuple[int, asyncio.subprocess.Process, httpx.AsyncClient]]:
+    """A server of its own that is up, its process and a client."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -1056,15 +1079,50 @@ async def test_told_to_stop_it_says_not_ready_then_finishes_what_is_under_way() 
                     break
                 except httpx.ConnectError:
                     await asyncio.sleep(0.05)
-            slow = asyncio.create_task(client.get("/slow"))
-            await asyncio.sleep(0.2)
-            process.send_signal(signal.SIGTERM)
-            await asyncio.sleep(0.1)
-            assert (await client.get("/ready")).json() is False
-            assert (await slow).json() == "done"
-        await asyncio.wait_for(process.wait(), 10)
+            yield port, process, client
     finally:
         if process.returncode is None:
             process.kill()
+            await process.wait()
+
+
+@pytest.mark.parametrize("garbage", [b"\x16\x03\x01 no http\r\n\r\n", b"GET / HTTP/9.9.9\r\n\r\n", b"GET\r\n\r\n"])
+async def test_what_is_no_http_gets_a_problem_and_the_connection_ends(garbage: bytes) -> None:
+    async with serving() as (port, _, client):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(garbage)
+        head, _, body = (await asyncio.wait_for(reader.read(), 10)).partition(b"\r\n\r\n")
+        writer.close()
+        status, *lines = head.decode().split("\r\n")
+        headers = dict(line.split(": ", 1) for line in lines)
+        refused(httpx.Response(int(status.split()[1]), headers=headers, content=body), 400, "request.malformed")
+        assert (headers["connection"], len(body)) == ("close", int(headers["content-length"]))
+        assert (await client.get("/ready")).json() is True
+
+
+async def test_head_leaves_its_connection_in_order() -> None:
+    async with serving() as (port, _, _client):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(
+            b"HEAD /ready HTTP/1.1\r\nHost: x\r\n\r\nGET /ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        )
+        answer = await asyncio.wait_for(reader.read(), 10)
+        writer.close()
+    first, second, body = answer.split(b"\r\n\r\n")
+    for head in (first, second):
+        assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert b"content-length: 4" in head
+    assert body == b"true"
+
+
+async def test_told_to_stop_it_says_not_ready_then_finishes_what_is_under_way() -> None:
+    async with serving() as (port, process, client):
+        slow = asyncio.create_task(client.get("/slow"))
+        await asyncio.sleep(0.2)
+        process.send_signal(signal.SIGTERM)
+        await asyncio.sleep(0.1)
+        assert (await client.get("/ready")).json() is False
+        assert (await slow).json() == "done"
+        await asyncio.wait_for(process.wait(), 10)
     with pytest.raises(OSError, match=r"Connect|refused"):
         await asyncio.open_connection("127.0.0.1", port)
