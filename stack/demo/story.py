@@ -10,11 +10,12 @@ import asyncio
 import json
 import time
 from bisect import bisect_right
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from itertools import pairwise
+from functools import cached_property
+from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,6 +27,7 @@ from stack.demo.caller import Caller
 from stack.demo.comparison import Comparison
 from stack.demo.quiet import Watch
 from stack.demo.report import Household, Report, Step
+from stack.demo.script import Script
 from stack.demo.stage import clock_of, morning
 from stack.home import Home
 from stack.problems import StackProblem
@@ -43,7 +45,8 @@ BOOK_NAME = "舟曲县从岭藏鸡养殖专业合作社"
 WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 PACKS = ("exit", "risk")
 INCOME, NEAR_LINE = "income", "near_line"
-MOST_OTHERS = 300
+REASON_COLUMN = "退回原因"
+AT_ONCE = 8
 EDGES = (-2000, -1000, -632, 0, 632, 1000, 2000)
 BULK = 500
 
@@ -94,16 +97,34 @@ class Story:
     folder: Path
     tell: Callable[[str, Mapping[str, object]], None]
     progress: Callable[[str], None]
-    numbers: dict[str, str] = field(default_factory=dict)  # household number -> id
+    numbers: dict[str, str] = field(default_factory=dict)  # household number → id
     known: dict[str, Any] = field(default_factory=dict)  # what one scene leaves for a later one
+
+    @cached_property
+    def script(self) -> Script:
+        """What the actors are told; the answers are none of their business."""
+        return Script.read(self.folder)
 
     @property
     def county(self) -> str:
-        return str(self.comparison.expected["county"])
+        return self.script.county
 
     @property
     def village(self) -> str:
-        return str(self.comparison.expected["exit_village"])
+        return self.script.village
+
+    async def get(self, path: str, **query: Any) -> Any:
+        """A question of the auditor's."""
+        return await asyncio.to_thread(self.cast.auditor.get, path, **query)
+
+    async def every(self, path: str, **query: Any) -> list[Any]:
+        """A whole list, as the auditor may see it."""
+        return await asyncio.to_thread(lambda: list(self.cast.auditor.every(path, **query)))
+
+    @property
+    def by_id(self) -> dict[str, str]:
+        """Household id → number."""
+        return {household: number for number, household in self.numbers.items()}
 
     async def quiet(self) -> None:
         """Until nothing is under way."""
@@ -152,48 +173,62 @@ async def scene(story: Story, title: str, play: Callable[[Story], Any]) -> None:
 
 async def take_in(story: Story) -> Figures:
     """Upload the workbook: first to look, then to keep, then once more, which must change nothing."""
-    expected, clerk = story.comparison.expected, story.cast.clerk
+    clerk = story.cast.clerk
     looked = await _intake(story, dry_run=True)
     kept = await _intake(story, dry_run=False)
     await story.quiet()
     again = await _intake(story, dry_run=False)
+    story.comparison.see("intake", {"looked": looked, "kept": kept, "again": again})
     book = await asyncio.to_thread(clerk.raw, f"/registry/v1/intakes/{kept['id']}/answer")
     (story.folder / "answer-book.xlsx").write_bytes(book)
-    story.known["came back"] = _came_back(book)
-    compare = story.comparison.figure
-    compare("rows", kept["rows"])
-    compare("rows_refused", kept["refused"])
-    compare("rows_refused when only looked at", looked["refused"], expected["rows_refused"])
-    compare(
-        "rows stored + unchanged + refused",
-        kept["new"] + kept["changed"] + kept["unchanged"] + kept["refused"],
-        kept["rows"],
-    )
-    compare("rows changed by the same file again", again["new"] + again["changed"], 0)
-    refusals = await asyncio.to_thread(lambda: list(clerk.every(f"/registry/v1/intakes/{kept['id']}/refusals")))
-    story.comparison.every("rows refused, why", _reasons_by_row(refusals), _reasons_by_row(expected["refused"]))
-    story.known["rows_refused"] = kept["refused"]
+    story.known |= {"intake": kept["id"], "book sheets": Sheets.of(book), "rows_refused": kept["refused"]}
+    await read_refusals(story)
     story.happened(FIRST_DAY, f"名册导入 register taken in: {kept['rows']} rows, {kept['refused']} refused")
     return {name: kept[name] for name in ("rows", "new", "changed", "unchanged", "refused", "doubts")}
 
 
-def _reasons_by_row(refusals: Iterable[Mapping[str, Any]]) -> dict[str, object]:
-    """Row of the sheet to the codes of what is wrong with it."""
-    codes: defaultdict[str, set[str]] = defaultdict(set)
-    for one in refusals:
-        codes[str(one["row"])].add(one["code"])
-    return {row: sorted(found) for row, found in codes.items()}
+async def read_refusals(story: Story) -> None:
+    """What went back, and why: by the list of refusals and by the answer workbook, row by row."""
+    refusals = await story.every(f"/registry/v1/intakes/{story.known['intake']}/refusals")
+    story.comparison.see("refused", refusals)
+    codes = {one["detail"]: one["code"] for one in refusals}
+    sheets: Sheets = story.known["book sheets"]
+    came_back = {row: sorted({codes.get(one, one) for one in said}) for row, said in sheets.returned.items()}
+    story.comparison.see("came back", came_back)
+    story.comparison.see("doubts in the answer book", [{"row": row, "check": one} for row, one in sheets.doubted])
 
 
-def _came_back(book: bytes) -> tuple[int, int]:
-    """(households, persons) on the answer book's sheet of refused rows."""
-    rows = fastexcel.read_excel(book).load_sheet("退回", header_row=0, dtypes="string").to_polars()
-    somebody = rows["姓名"].is_not_null() | rows["证件号码"].is_not_null() | rows["与户主关系"].is_not_null()
-    return rows["户编号"].drop_nulls().n_unique(), int(somebody.sum())
+@dataclass(frozen=True)
+class Sheets:
+    """回执: the answer workbook as it is read back: rows with their reasons, doubts, how many came back."""
+
+    returned: dict[str, list[str]]
+    doubted: list[tuple[int, str]]
+    households: int
+    persons: int
+
+    @classmethod
+    def of(cls, book: bytes) -> Self:
+        """Read both sheets, every cell as text."""
+        sheets = fastexcel.read_excel(book)
+        back = sheets.load_sheet("退回", header_row=0, dtypes="string").to_polars()
+        doubts = sheets.load_sheet("疑点", header_row=0, dtypes="string").to_polars()
+        reasons = [name for name in back.columns if name.startswith(REASON_COLUMN)]
+        returned = {
+            row["原行号"]: [part for name in reasons if row[name] for part in row[name].split("；")]
+            for row in back.iter_rows(named=True)
+        }
+        somebody = back["姓名"].is_not_null() | back["证件号码"].is_not_null() | back["与户主关系"].is_not_null()
+        return cls(
+            returned,
+            [(int(row), check) for row, check in doubts.select("原行号", "检查编号").iter_rows()],
+            back["户编号"].drop_nulls().n_unique(),
+            int(somebody.sum()),
+        )
 
 
 async def _intake(story: Story, *, dry_run: bool) -> dict[str, Any]:
-    first, last = story.comparison.expected["income_year"]
+    first, last = story.script.income_year
     query = {
         "filename": "register.xlsx",
         "dry_run": dry_run,
@@ -218,28 +253,35 @@ async def _intake(story: Story, *, dry_run: bool) -> dict[str, Any]:
 async def judge_all(story: Story) -> Figures:
     """Nobody asks for it: what was recorded is heard, and judged."""
     await story.quiet()
-    expected = story.comparison.expected
-    counts = await asyncio.to_thread(story.cast.auditor.get, "/registry/v1/reports/households", division=story.county)
-    story.comparison.figure("households_stored", counts["households"])
-    story.comparison.figure("persons_stored", counts["persons"])
-    households, persons = story.known["came back"]
-    story.known |= {"households": counts["households"] + households, "persons": counts["persons"] + persons}
-    story.comparison.figure("households", story.known["households"])
-    story.comparison.figure("persons", story.known["persons"])
-    auditor = story.cast.auditor
-    doubts = await asyncio.to_thread(lambda: list(auditor.every("/registry/v1/doubts", division=story.county)))
-    by_check = Counter(one["check_id"] for one in doubts)
-    story.comparison.every("doubts", dict(by_check), expected["doubts"])
-    story.known["doubts"] = sum(by_check.values())
+    counts = await read_counts(story)
+    await read_doubts(story)
     verdicts = await read_verdicts(story)
-    story.comparison.figure("judged", len(verdicts), expected["households_stored"])
+    story.comparison.see("judged", len(verdicts))
     story.known["judged"] = len(verdicts)
     return {
-        "households": counts["households"],
-        "persons": counts["persons"],
+        **counts,
         "doubts": story.known["doubts"],
         **{f"{pack}: {verdict}": count for (pack, verdict), count in sorted(_tally(verdicts).items())},
     }
+
+
+async def read_counts(story: Story) -> Figures:
+    """Households and persons: those that the register counts, and those that came back."""
+    counts = await story.get("/registry/v1/reports/households", division=story.county)
+    sheets: Sheets = story.known["book sheets"]
+    stored = {name: counts[name] for name in ("households", "persons")}
+    story.known["households"] = stored["households"] + sheets.households
+    story.known["persons"] = stored["persons"] + sheets.persons
+    read = {f"{name}_stored": count for name, count in stored.items()}
+    story.comparison.see("counts", read | {name: story.known[name] for name in stored})
+    return dict(stored)
+
+
+async def read_doubts(story: Story) -> None:
+    """What waits for a finding: check by check and row by row."""
+    doubts = await story.every("/registry/v1/doubts", division=story.county)
+    story.comparison.see("doubts", [{"row": one["row"], "check": one["check_id"]} for one in doubts])
+    story.known["doubts"] = len(doubts)
 
 
 async def read_verdicts(story: Story) -> Verdicts:
@@ -265,8 +307,10 @@ def _tally(verdicts: Verdicts) -> Counter[tuple[str, str]]:
 
 async def open_book(story: Story) -> Figures:
     """One member a household that was poor on 20 August 2019; a second person approves what the accountant drafts."""
+    poor = await story.every("/registry/v1/households", division=story.county, status="poor")
+    story.comparison.see("poor", [one["number"] for one in poor])
     await story.until(OPENED)
-    expected, accountant = story.comparison.expected, story.cast.accountant
+    accountant = story.cast.accountant
     book = await asyncio.to_thread(
         accountant.post,
         "/cooperative/v1/books",
@@ -281,8 +325,8 @@ async def open_book(story: Story) -> Figures:
     )
     story.known["book"] = book["id"]
     rows = [
-        {"number": one["member_number"], "household_number": one["number"], "joined_on": OPENED.isoformat()}
-        for one in expected["members"]
+        {"number": place, "household_number": number, "joined_on": OPENED.isoformat()}
+        for place, number in enumerate(sorted(one["number"] for one in poor), start=1)
     ]
     lines = "\n".join(json.dumps(row) for row in rows).encode()
     enrolled = await asyncio.to_thread(
@@ -292,9 +336,8 @@ async def open_book(story: Story) -> Figures:
             headers={"content-type": "application/x-ndjson"},
         )
     )
-    story.comparison.figure("members", enrolled["entered"], len(expected["members"]))
-    story.comparison.figure("members refused", enrolled["refused"], 0)
-    amount = str(Money(expected["payout_fen"]))
+    await read_members(story)
+    amount = str(Money(story.script.dividend_fen))
     opening = {
         "posting": "opening",
         "on": OPENED.isoformat(),
@@ -307,6 +350,12 @@ async def open_book(story: Story) -> Figures:
     posted = await _draft_and_approve(story, opening)
     story.happened(OPENED, f"合作社建账 book opened: {enrolled['entered']} members")
     return {"members": enrolled["entered"], "opening, yuan": amount, "opening entry": posted["first_number"]}
+
+
+async def read_members(story: Story) -> None:
+    """Who is a member, under which number: what the cooperative has, not what it was given."""
+    members = await story.every(f"/cooperative/v1/books/{story.known['book']}/members")
+    story.comparison.see("members", {one["household_number"]: one["number"] for one in members})
 
 
 async def _draft_and_approve(story: Story, terms: dict[str, Any]) -> dict[str, Any]:
@@ -325,11 +374,11 @@ async def _draft_and_approve(story: Story, terms: dict[str, Any]) -> dict[str, A
 
 async def exits(story: Story) -> Figures:
     """Meeting, verification, consent, seven days in the village, a second person's decision, the mark."""
-    reviewer, expected = story.cast.reviewer, story.comparison.expected
+    reviewer = story.cast.reviewer
     candidates = await asyncio.to_thread(
         lambda: list(reviewer.every("/assessment/v1/cases/candidates", village=story.village))
     )
-    story.comparison.every("exits", {one["number"]: True for one in candidates}, dict.fromkeys(expected["exits"], True))
+    story.comparison.see("exits", [one["number"] for one in candidates])
     chosen = [one["household"] for one in candidates]
     cases = await _in_bulk(
         story, "/assessment/v1/cases", chosen, lambda part: {"village": story.village, "households": part}
@@ -351,25 +400,29 @@ async def exits(story: Story) -> Figures:
     decision = {"document_number": "舟东政发〔2019〕31号", "effective_on": APPROVED.isoformat()}
     await _step(story, story.cast.approver, "approve", ids, decision)
     await story.quiet()
-    counts = await asyncio.to_thread(story.cast.auditor.get, "/assessment/v1/cases/counts", division=story.county)
-    marked = {one["state"]: one["cases"] for one in counts}
-    story.comparison.figure("cases_decided", marked.get("marked", 0), len(expected["exits"]))
-    notices = await asyncio.to_thread(
-        lambda: list(story.cast.auditor.every("/notify/v1/notices", division=story.county))
-    )
-    story.comparison.figure("notices", len(notices), 1)
-    story.known |= {"cases_decided": marked.get("marked", 0), "notices": len(notices)}
+    [notice] = await read_exits(story)
+    marked = story.known["cases_decided"]
     story.happened(POSTED, f"村内公示七日 notice hung: {len(opened['publicity']['items'])} households")
-    story.happened(APPROVED, f"批准退出 exits approved and marked: {marked.get('marked', 0)}")
-    [notice] = notices
+    story.happened(APPROVED, f"批准退出 exits approved and marked: {marked}")
     return {
         "candidates": len(candidates),
         "cases": len(ids),
         "posted": notice["posted_at"],
         "hung": f"{notice['first_day']} – {notice['last_day']}",
         "taken down": notice["taken_down_at"],
-        "marked": marked.get("marked", 0),
+        "marked": marked,
     }
+
+
+async def read_exits(story: Story) -> list[Any]:
+    """Which cases went through to the mark, and what was hung up."""
+    cases = await story.every("/assessment/v1/cases", division=story.county, state="marked")
+    marked = [one["number"] for one in cases]
+    notices = await story.every("/notify/v1/notices", division=story.county)
+    story.comparison.see("decided", marked)
+    story.comparison.see("notices", {one["village"]: one["rows"] for one in notices})
+    story.known |= {"cases_decided": len(marked), "notices": len(notices)}
+    return notices
 
 
 def _parts(items: list[str]) -> Iterator[list[str]]:
@@ -403,47 +456,75 @@ async def _step(story: Story, caller: Caller, step: str, ids: list[str], evidenc
 async def pay(story: Story) -> Figures:
     """The surplus is distributed on the 19th and paid on the 20th: one entry a household, all of them or none."""
     await story.until(DISTRIBUTED)
-    expected = story.comparison.expected
     months = f"/cooperative/v1/books/{story.known['book']}/months"
     await asyncio.to_thread(story.cast.accountant.post, f"{months}/201909/open")
     await asyncio.to_thread(story.cast.accountant.post, f"{months}/201908/close")
-    amount = str(Money(expected["payout_fen"]))
+    amount = str(Money(story.script.dividend_fen))
     terms = {"posting": "distribution", "on": DISTRIBUTED.isoformat(), "pool": "remainder", "amount": amount}
     distributed = await _draft_and_approve(story, terms)
     await story.until(PAID)
-    before = await read_verdicts(story)
-    story.known["before"] = before
-    story.comparison.every("verdicts before the payment", _flat(before), _flat(expected["before"]))
-    story.known["reasons_before"] = await _reasons(story)
-    nets, story.known["distances_before"] = await _incomes(story)
-    story.comparison.every("net income before, fen", nets, {one: expected["net_fen"][one] for one in nets})
+    before, standing = await read_verdicts(story), await read_measures(story)
+    story.known |= {"before": before, "standing before": standing}
+    story.comparison.see("verdicts before", before)
+    story.comparison.see("nets before", standing.nets)
     terms = {"posting": "payment", "on": PAID.isoformat(), "distribution": distributed["first_entry"]}
     paid = await _draft_and_approve(story, terms)
     await story.quiet()
-    book = story.known["book"]
-    rows = await asyncio.to_thread(lambda: list(story.cast.auditor.every(f"/cooperative/v1/books/{book}/payouts")))
-    numbers = {household: number for number, household in story.numbers.items()}
-    read_back = {numbers.get(row["household"], row["household"]): Money.parse(row["amount"]).fen for row in rows}
-    story.comparison.every("payout, fen", read_back, {one["number"]: one["fen"] for one in expected["members"]})
-    total = sum(Money.parse(row["amount"]).fen for row in rows)
-    story.comparison.figure("payout_fen", total)
-    trial = await asyncio.to_thread(
-        story.cast.auditor.get, f"/cooperative/v1/books/{book}/trial-balance", period=PAID.year * 100 + PAID.month
+    sums = await read_payouts(story)
+    trial = await story.get(
+        f"/cooperative/v1/books/{story.known['book']}/trial-balance", period=PAID.year * 100 + PAID.month
     )
-    story.comparison.figure("trial balance balanced", trial["balanced"], True)
-    story.known["payout_fen"] = total
-    sums = Counter(row["amount"] for row in rows)
-    story.happened(PAID, f"兑付分红 dividend paid: {Money(total)} yuan to {len(rows)} households")
+    story.comparison.see("trial balance", trial["balanced"])
+    total = Money(story.known["payout_fen"])
+    story.happened(PAID, f"兑付分红 dividend paid: {total} yuan to {sums.total()} households")
     return {
         "payments": paid["entries"],
         **{f"households with {each} yuan": count for each, count in sums.most_common()},
-        "sum, yuan": str(Money(total)),
+        "sum, yuan": str(total),
         "chart exception": trial["chart_exception"]["reason"] if trial["chart_exception"] else "none",
     }
 
 
-def _flat(verdicts: Mapping[str, Mapping[str, str]]) -> dict[str, object]:
-    return {number: tuple(sorted(row.items())) for number, row in verdicts.items()}
+async def read_payouts(story: Story) -> Counter[str]:
+    """Every payout of the book, by household; answers how many got how much."""
+    rows = await story.every(f"/cooperative/v1/books/{story.known['book']}/payouts")
+    numbers = story.by_id
+    fen: Counter[str] = Counter()
+    for row in rows:
+        fen[numbers.get(row["household"], row["household"])] += Money.parse(row["amount"]).fen
+    story.comparison.see("payouts", dict(fen))
+    story.known["payout_fen"] = sum(fen.values())
+    return Counter(row["amount"] for row in rows)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """所立研判: every household's standing judgement and net income; distances from the line of those still poor."""
+
+    judgements: dict[str, str]
+    nets: dict[str, int | None]
+    distances: list[int]
+
+
+async def read_measures(story: Story) -> Standing:
+    """What the standing judgements measured, of all households, through the gateway."""
+    judgements, nets = {}, {}
+    for row in await _measured(story, pack="risk"):
+        judgements[row["number"]] = row["judgement"]
+        [near] = [one for one in row["measures"] if one["code"] == NEAR_LINE]
+        nets[row["number"]] = None if near["number"] is None else Money.parse(near["number"]).fen
+    distances = [
+        Money.parse(one["number"]).fen - Money.parse(one["limit"]).fen
+        for verdict in ("met", "unmet")
+        for row in await _measured(story, pack="exit", verdict=verdict)
+        for one in row["measures"]
+        if one["code"] == INCOME and one["number"] is not None
+    ]
+    return Standing(judgements, nets, distances)
+
+
+async def _measured(story: Story, **asked: str) -> list[Any]:
+    return await story.every("/assessment/v1/judgements/measures", division=story.county, purpose="演示", **asked)
 
 
 # ── 6. judged again ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -452,96 +533,99 @@ def _flat(verdicts: Mapping[str, Mapping[str, str]]) -> dict[str, object]:
 async def judge_again(story: Story) -> Figures:
     """A county run on 15 October; which verdicts changed since before the payment, and why."""
     await story.until(LAST_DAY)
-    auditor, expected = story.cast.auditor, story.comparison.expected
+    auditor = story.cast.auditor
     asked = {"division": story.county, "judged_on": LAST_DAY.isoformat()}
     run = await asyncio.to_thread(auditor.post, "/assessment/v1/runs", asked)
     await story.job(auditor, "assessment", run)
     await story.quiet()
-    after, before = await read_verdicts(story), story.known["before"]
-    story.comparison.every("verdicts on 15 October", _flat(after), _flat(expected["after"]))
-    changed = {
-        f"{number} {pack}": (before[number][pack], after[number][pack])
-        for number in before
-        for pack in PACKS
-        if before[number][pack] != after[number][pack]
-    }
-    should = {f"{one['number']} {one['pack']}": (one["before"], one["after"]) for one in expected["changed"]}
-    story.comparison.every("verdict changes", dict(changed), dict(should))
-    households = {key.split(" ")[0] for key in changed}
-    story.known["verdicts_changed"] = len(households)
-    story.comparison.figure("verdicts_changed", len(households), len({one["number"] for one in expected["changed"]}))
+    after = await read_outcome(story)
+    causes: dict[str, list[str]] = story.known["causes"]
+    changed = story.known["verdicts_changed"]
     story.report.verdicts_by_township = await _by_township(story)
-    nets, distances = await _incomes(story)
-    paid = {one["number"]: one["fen"] for one in expected["members"]}
-    story.comparison.every("net income after, fen", nets, {one: expected["net_fen"][one] + paid[one] for one in nets})
-    story.report.incomes = _columns(story.known["distances_before"], distances)
-    reasons = await _reasons(story)
-    for number, title in _three(story).items():
-        story.report.households.append(Household(number, title, story.known["reasons_before"][number], reasons[number]))
-    causes = Counter(one["cause"] for one in expected["changed"])
-    story.happened(LAST_DAY, f"全县再研判 all judged again: {len(households)} households' verdicts changed")
+    story.report.incomes = _columns(story.known["standing before"].distances, story.known["standing"].distances)
+    await _show_three(story, causes)
+    story.happened(LAST_DAY, f"全县再研判 all judged again: {changed} households' verdicts changed")
     return {
         **{f"{pack}: {verdict}": count for (pack, verdict), count in sorted(_tally(after).items())},
-        "households changed": len(households),
-        **{f"by {cause}": count for cause, count in sorted(causes.items())},
+        "households changed": changed,
+        **{f"by {' and '.join(kinds)}": count for kinds, count in Counter(map(tuple, causes.values())).items()},
     }
 
 
-def _three(story: Story) -> dict[str, str]:
-    """One that the dividend lifts over the line, one that it leaves on the line, one whose birthday changed it."""
-    expected = story.comparison.expected
+async def read_outcome(story: Story) -> Verdicts:
+    """Verdicts and incomes as they stand, what changed since before the payment, and which fact caused it."""
+    after, before, standing = await read_verdicts(story), story.known["before"], await read_measures(story)
+    changed = {
+        f"{number} {pack}": [before[number].get(pack), after[number].get(pack)]
+        for number in before.keys() & after.keys()
+        for pack in PACKS
+        if before[number].get(pack) != after[number].get(pack)
+    }
+    causes = await _causes(story, sorted(changed))
+    story.comparison.see("verdicts after", after)
+    story.comparison.see("nets after", standing.nets)
+    story.comparison.see("changed", changed)
+    story.comparison.see("causes", causes)
+    households = len({key.split(" ")[0] for key in changed})
+    story.known |= {"standing": standing, "causes": causes, "verdicts_changed": households}
+    return after
+
+
+async def _causes(story: Story, changed: list[str]) -> dict[str, list[str]]:
+    """For each verdict that changed, the kinds of causes that the service names since the judgement before payment."""
+    gate = asyncio.Semaphore(AT_ONCE)
+    numbers = sorted({key.split(" ")[0] for key in changed})
+
+    async def judgements(number: str) -> list[Any]:
+        async with gate:
+            return await _since(story, number)
+
+    told = dict(zip(numbers, await asyncio.gather(*map(judgements, numbers)), strict=True))
+    return {key: sorted(_kinds(told[key.split(" ")[0]], key.split(" ")[1])) for key in changed}
+
+
+async def _since(story: Story, number: str) -> list[Any]:
+    """The judgements of a household that are newer than the one before the payment, each with what changed."""
+    kept = story.known["standing before"].judgements[number]
+    past = await story.get(f"/assessment/v1/households/{story.numbers[number]}/judgements", limit=BULK)
+    newer = [one["id"] for one in takewhile(lambda one: one["id"] != kept, past["items"])]
+    return [await story.get(f"/assessment/v1/judgements/{one}", purpose="演示") for one in newer]
+
+
+def _kinds(judgements: list[Any], pack: str) -> set[str]:
+    parts = [part for one in judgements for part in one["packs"] if part["pack"] == pack]
+    causes = [cause for part in parts for change in part["changes"] for cause in change["causes"]]
+    return {cause["kind"] for cause in [*causes, *(cause for part in parts for cause in part["applicability"])]}
+
+
+async def _show_three(story: Story, causes: Mapping[str, list[str]]) -> None:
+    """One that the dividend lifts over the line, one whose birthday decides, one member whose verdict stays."""
     chosen: dict[str, str] = {}
-    for cause, title in (
+    for kind, title in (
         ("payout", "分红使收入超过标准 lifted by the dividend"),
         ("birthday", "生日改变结论 a birthday"),
     ):
-        if number := next((one["number"] for one in expected["changed"] if one["cause"] == cause), None):
+        if number := next((key.split(" ")[0] for key, kinds in causes.items() if kinds == [kind]), None):
             chosen.setdefault(number, title)
-    changed = {one["number"] for one in expected["changed"]}
-    stays = next(one["number"] for one in expected["members"] if one["number"] not in changed)
-    return {**chosen, stays: "结论未变 unchanged"}
-
-
-async def _reasons(story: Story) -> dict[str, list[tuple[str, str]]]:
-    """The reasons of the three households as they stand now, in Chinese, with their state."""
-    found = {}
-    for number in _three(story):
-        path = f"/assessment/v1/households/{story.numbers[number]}/judgement"
-        judged = await asyncio.to_thread(story.cast.auditor.get, path, purpose="演示")
-        found[number] = [
-            ("failed" if reason["state"] == "unmet" else reason["state"], reason["text"]["zh"])
-            for pack in judged["packs"]
-            for reason in pack["reasons"]
+    changed = {key.split(" ")[0] for key in causes}
+    members: dict[str, int] = story.comparison.read_back["members"]
+    if stays := next((number for number in sorted(members) if number not in changed), None):
+        chosen[stays] = "结论未变 unchanged"
+    for number, title in chosen.items():
+        before, after = [
+            await _reasons(story, story.known[when].judgements[number]) for when in ("standing before", "standing")
         ]
-    return found
+        story.report.households.append(Household(number, title, before, after))
 
 
-async def _incomes(story: Story) -> tuple[dict[str, object], list[int]]:
-    """Net income of some member households as their judgements say it, and how far it lies above or below the line."""
-    expected = story.comparison.expected
-    lifted = [one["number"] for one in expected["changed"] if one["cause"] != "birthday"]
-    others = [one["number"] for one in expected["members"][:MOST_OTHERS]]
-    gate = asyncio.Semaphore(8)
-
-    async def reasons(number: str) -> dict[str, dict[str, Any]]:
-        path = f"/assessment/v1/households/{story.numbers[number]}/judgement"
-        async with gate:
-            judged = await asyncio.to_thread(story.cast.auditor.get, path, purpose="演示")
-        return {reason["code"]: reason for pack in judged["packs"] for reason in pack["reasons"]}
-
-    numbers = list(dict.fromkeys([*lifted, *others]))
-    found = await asyncio.gather(*(reasons(one) for one in numbers))
-    nets: dict[str, object] = {
-        number: Money.parse(said[NEAR_LINE]["number"]["en"]).fen for number, said in zip(numbers, found, strict=True)
-    }
-    return nets, [fen for said in found if (fen := _from_the_line(said.get(INCOME))) is not None]
-
-
-def _from_the_line(reason: dict[str, Any] | None) -> int | None:
-    if reason is None or reason["distance"] is None:
-        return None
-    fen = Money.parse(reason["distance"]).fen
-    return -fen if reason["state"] == "unmet" else fen
+async def _reasons(story: Story, judgement: str) -> list[tuple[str, str]]:
+    """The reasons of one judgement, in Chinese, each with its state."""
+    judged = await story.get(f"/assessment/v1/judgements/{judgement}", purpose="演示")
+    return [
+        ("failed" if reason["state"] == "unmet" else reason["state"], reason["text"]["zh"])
+        for pack in judged["packs"]
+        for reason in pack["reasons"]
+    ]
 
 
 def _columns(before: list[int], after: list[int]) -> tuple[list[str], list[int], list[int]]:
@@ -559,9 +643,7 @@ async def _by_township(story: Story) -> dict[str, dict[str, dict[str, int]]]:
     """Counts of verdicts for the pictures."""
     pictures: dict[str, dict[str, dict[str, int]]] = {}
     for pack, title in (("exit", "退出研判 exit"), ("risk", "风险研判 risk")):
-        counts = await asyncio.to_thread(
-            story.cast.auditor.get, "/assessment/v1/verdicts", division=story.county, pack=pack
-        )
+        counts = await story.get("/assessment/v1/verdicts", division=story.county, pack=pack)
         rows: dict[str, dict[str, int]] = {}
         for one in counts["counts"]:
             rows.setdefault(one["name"] or one["division"], {})[one["verdict"]] = one["households"]
@@ -575,10 +657,16 @@ async def _by_township(story: Story) -> dict[str, dict[str, dict[str, int]]]:
 async def verify_all(story: Story) -> Figures:
     """`tuopin verify`: every projection equals its speaker, payouts to the fen, the ledger proves itself."""
     found = await verify(story.home)
-    story.comparison.figure("verify: everything equal", found.is_equal, True)
-    if not found.is_equal:
-        story.comparison.differences += [f"verify: {line}" for line in found.lines()]
+    lines = [] if found.is_equal else list(found.lines())
+    story.comparison.see("verified", {"equal": found.is_equal, "lines": lines})
     return {one.name: one.speaker_rows for one in found.comparisons}
+
+
+async def look_again(story: Story) -> None:
+    """Read anew all that can still be read when the story is told."""
+    for read in (read_refusals, read_counts, read_doubts, read_members, read_exits, read_payouts, read_outcome):
+        await read(story)
+    await verify_all(story)
 
 
 Scene = tuple[str, Callable[[Story], Any]]

@@ -1,7 +1,8 @@
 """A county's register that nobody lives in: made by a seed, written as the national form, with its answers beside it.
 
 The answers are made without the services: faults by the hand that planted them, verdicts by the plain judge. Whoever
-compares opens `answers.json`; nobody else may.
+compares opens `answers.json`; nobody else may. What the actors must know (which county, which village, how much money)
+stands in `script.json`.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class _Answers:
     refused: list[dict[str, Any]] = field(default_factory=list)
     refused_households: set[str] = field(default_factory=set)
     faults: list[dict[str, Any]] = field(default_factory=list)
-    doubts: Counter[str] = field(default_factory=Counter)
+    doubted: list[tuple[int, str]] = field(default_factory=list)
     verdicts: dict[str, Verdicts] = field(default_factory=dict)
     exits: list[str] = field(default_factory=list)
 
@@ -55,9 +56,16 @@ def write_sample(
             tell(done)
     book.close()
     said = _as_json(county, plan, answers, book.row - book.first_row)
-    text = json.dumps(said, ensure_ascii=False, indent=1)
-    (folder / "answers.json").write_text(text, encoding="utf-8")
+    _write(folder / "answers.json", said)
+    _write(
+        folder / "script.json",
+        {name: said[name] for name in ("county", "exit_village", "income_year")} | {"dividend_fen": plan.payout_fen},
+    )
     return {name: said[name] for name in ("rows", "households", "persons", "rows_refused", "doubts_total")}
+
+
+def _write(path: Path, said: dict[str, Any]) -> None:
+    path.write_text(json.dumps(said, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
 class _Maker:
@@ -89,9 +97,9 @@ class _Maker:
                     {"row": row, "number": home.number, "code": codes.get(row, "household.refused")} for row in rows
                 ]
                 return
-            marked = [*codes.values(), *(check for _, _, check in planted.elsewhere)]
-            answers.doubts.update(marked)
+            answers.doubted += codes.items()
             if neighbour_row is not None and planted.elsewhere:
+                answers.doubted += [(neighbour_row, check) for _, _, check in planted.elsewhere]
                 answers.faults.append(
                     {"row": neighbour_row, "kind": planted.kind, "number": planted.elsewhere[0][0], "refuses": False}
                 )
@@ -181,8 +189,9 @@ def _as_json(county: str, plan: Plan, answers: _Answers, rows: int) -> dict[str,
         "persons_stored": answers.persons_stored,
         "refused": answers.refused,
         "faults": answers.faults,
-        "doubts": dict(sorted(answers.doubts.items())),
-        "doubts_total": answers.doubts.total(),
+        "doubts": dict(sorted(Counter(check for _, check in answers.doubted).items())),
+        "doubts_total": len(answers.doubted),
+        "doubted": [{"row": row, "check": check} for row, check in sorted(answers.doubted)],
         "exit_village": plan.exit_village,
         "exits": answers.exits,
         "members": [

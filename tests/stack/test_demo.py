@@ -1,12 +1,17 @@
-"""The demonstration notices one fen: in its answer file, and in a database. Its papers are there to look at.
+"""The demonstration notices one fen, one row, one cause, one doubt: in its answer file, and in a database.
 
-That it agrees when nothing was touched is shown by the journeys and by `make demo` itself.
+The story is told once, against an altered answer file; while its stack still stands, what was read back is held against
+other answers, and rows are altered behind every guard's back and read back anew.
 """
 
 from __future__ import annotations
 
 import io
 import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, redirect_stdout
+from copy import deepcopy
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +19,12 @@ import asyncpg
 import pytest
 from rich.console import Console
 
-from stack.demo.run import demonstrate
-from stack.demo.story import SCENES, Figures, Scene, Story
+from services.assessment.rules import pack
+from stack.demo import comparison as comparison_module
+from stack.demo.comparison import RULES, Comparison
+from stack.demo.run import conclude, demonstrate
+from stack.demo.script import Script
+from stack.demo.story import SCENES, Figures, Story, look_again
 from stack.home import RECORD
 from stack.practice import wipe
 from stack.problems import StackProblem
@@ -25,60 +34,279 @@ from tests.stack.homes import reachable_folder
 
 COUNTY = "623023"
 HOUSEHOLDS = 400
+Answers = dict[str, Any]
+
+# ── one thing altered in the answer file ──────────────────────────────────────────────────────────────────────────────
 
 
-async def meddle(story: Story) -> Figures:
-    """One fen more in one income row that a payout made, behind every guard's back."""
-    connection = await asyncpg.connect(postgres_of(story.home).dsn("registry"), ssl=False)
-    try:
-        await connection.execute("set session_replication_role = replica")
-        changed = await connection.execute(
-            "update income set fen = fen + 1 where no = (select min(no) from income where source = 'payout')"
+def _one_fen_of_a_dividend(answers: Answers) -> None:
+    answers["members"][7]["fen"] += 1
+
+
+def _one_fen_of_a_household_that_is_no_member(answers: Answers) -> None:
+    members = {one["number"] for one in answers["members"]}
+    answers["net_fen"][next(number for number in answers["net_fen"] if number not in members)] -= 1
+
+
+def _another_code(answers: Answers) -> None:
+    answers["refused"][0]["code"] = "number.wrong"
+
+
+def _one_row_fewer_refused(answers: Answers) -> None:
+    answers["refused"].pop()
+
+
+def _a_doubt_one_row_further(answers: Answers) -> None:
+    answers["doubted"][0]["row"] += 1
+
+
+def _a_doubt_of_another_check(answers: Answers) -> None:
+    answers["doubted"][-1]["check"] = "I6"
+
+
+def _another_cause(answers: Answers) -> None:
+    next(one for one in answers["changed"] if one["cause"] == "payout")["cause"] = "birthday"
+
+
+def _a_change_that_was_none(answers: Answers) -> None:
+    answers["changed"].pop()
+
+
+def _a_verdict_before(answers: Answers) -> None:
+    next(iter(answers["before"].values()))["risk"] = "unknown"
+
+
+def _a_verdict_after(answers: Answers) -> None:
+    next(iter(answers["after"].values()))["risk"] = "unknown"
+
+
+def _two_members_change_numbers(answers: Answers) -> None:
+    one, other, *_ = answers["members"]
+    one["member_number"], other["member_number"] = other["member_number"], one["member_number"]
+
+
+def _one_exit_fewer(answers: Answers) -> None:
+    answers["exits"].pop()
+
+
+def _one_person_more(answers: Answers) -> None:
+    answers["persons"] += 1
+
+
+IN_THE_ANSWERS: tuple[tuple[Callable[[Answers], None], set[str]], ...] = (
+    (_one_fen_of_a_dividend, {"payout, fen", "net income after, fen"}),
+    (_one_fen_of_a_household_that_is_no_member, {"net income before, fen", "net income after, fen"}),
+    (_another_code, {"rows refused, why", "answer book: rows that came back, why"}),
+    (_one_row_fewer_refused, {"rows refused, why", "answer book: rows that came back, why"}),
+    (_a_doubt_one_row_further, {"doubt", "answer book: rows in doubt, checks"}),
+    (_a_doubt_of_another_check, {"doubt", "answer book: rows in doubt, checks"}),
+    (_another_cause, {"cause of change"}),
+    (_a_change_that_was_none, {"verdict change", "cause of change", "verdicts_changed"}),
+    (_a_verdict_before, {"verdicts before the payment"}),
+    (_a_verdict_after, {"verdicts on 15 October"}),
+    (_two_members_change_numbers, {"member number"}),
+    (_one_exit_fewer, {"fit to exit", "marked as lifted", "cases_decided", "households on the notice"}),
+    (_one_person_more, {"persons"}),
+)
+
+# ── one thing altered in a database ───────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Hand:
+    """One value of one row, changed by somebody whom no trigger and no policy stops, and put back afterwards."""
+
+    service: str
+    table: str
+    key: str
+    value: str
+    other: str
+    where: str
+    differs: frozenset[str]
+
+    @asynccontextmanager
+    async def at_work(self, story: Story) -> AsyncIterator[None]:
+        """The row is another while this is open."""
+        connection = await asyncpg.connect(postgres_of(story.home).dsn(self.service), ssl=False)
+        change = f"update {self.table} set {self.value} ="
+        try:
+            await connection.execute("set session_replication_role = replica")
+            [row] = await connection.fetch(
+                f"select {self.key} as key, {self.value} as was from {self.table} where {self.where}"
+            )
+            assert await connection.execute(f"{change} {self.other} where {self.key} = $1", row["key"]) == "UPDATE 1"
+            yield
+            assert await connection.execute(f"{change} $2 where {self.key} = $1", row["key"], row["was"]) == "UPDATE 1"
+        finally:
+            await connection.close()
+
+
+NET = f"figures[{pack('risk').outputs.index('near_line.number') + 1}]"
+OF_RISK = ("assessment", "finding", "judgement::text || pack")
+STANDING = "pack = 'risk' and judgement in (select judgement from subject order by household limit 1)"
+KEPT = "job in (select job from intake where not dry_run order by job limit 1)"
+HANDS = {
+    "the check of a doubt": Hand(
+        "registry", "doubt", "no", "check_id", "'I6'", "no = (select min(no) from doubt)", frozenset({"doubt"})
+    ),
+    "the code of a refusal": Hand(
+        "registry", "intake_refusal", "no", "code", "'number.wrong'",
+        f"no = (select max(no) from intake_refusal where {KEPT})",
+        frozenset({"rows refused, why", "answer book: rows that came back, why"}),
+    ),
+    "one fen of an income": Hand(*OF_RISK, NET, f"{NET} + 1", STANDING, frozenset({"net income after, fen"})),
+    "a verdict": Hand(
+        *OF_RISK, "verdict", "'unknown'", STANDING,
+        frozenset({"verdicts on 15 October", "verdict change", "verdicts_changed", "cause of change"}),
+    ),
+    "the number of a member": Hand(
+        "cooperative", "member", "id", "number", "number + 100000", "id = (select min(id) from member)",
+        frozenset({"member number"}),
+    ),
+    "one fen of a payout": Hand(
+        "cooperative", "payout", "entry_id", "fen", "fen + 1", "entry_id = (select min(entry_id) from payout)",
+        frozenset({"payout, fen", "payout_fen", "verify: everything equal"}),
+    ),
+    "one fen of the income that a payout made": Hand(
+        "registry", "income", "no", "fen", "fen + 1", "no = (select min(no) from income where source = 'payout')",
+        frozenset({"verify: everything equal"}),
+    ),
+    "somebody of a household": Hand(
+        "registry", "person", "no", "household_no", "null",
+        "no = (select max(no) from person where household_no is not null)",
+        frozenset({"persons", "persons_stored", "verify: everything equal"}),
+    ),
+}  # fmt: skip
+
+# ── told once ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass
+class Outcome:
+    """How one comparison ended: the exit code, and which figures differ."""
+
+    code: int
+    names: set[str]
+
+    @classmethod
+    def of(cls, story: Story, comparison: Comparison) -> Outcome:
+        """The end of the demonstration, had this been its comparison."""
+        told, story.comparison = story.comparison, comparison
+        try:
+            code = conclude(story, Console(file=io.StringIO()), 0)
+        finally:
+            story.comparison = told
+        return cls(
+            code, {name.removesuffix(" (that agree)") for name, should, read in comparison.rows if should != read}
         )
-    finally:
-        await connection.close()
-    assert changed == "UPDATE 1"
-    return {}
 
 
-def with_meddling() -> list[Scene]:
-    """The scenes, the hand in the database just before the last look."""
-    return [*SCENES[:-1], ("meddling", meddle), SCENES[-1]]
+@dataclass
+class Told:
+    """What the one telling left behind."""
+
+    folder: Path
+    code: int
+    words: str
+    last: dict[str, Any]
+    untouched: list[Outcome]
+    of_answers: dict[str, Outcome]
+    of_hands: dict[str, Outcome]
 
 
-def test_one_fen_in_the_answers_or_in_a_database_ends_it_with_one(capsys: pytest.CaptureFixture[str]) -> None:
+@dataclass
+class Meddling:
+    """A scene after the last: the same story under other answers, and with other rows."""
+
+    sound: Answers
+    untouched: list[Outcome] = field(default_factory=list)
+    of_answers: dict[str, Outcome] = field(default_factory=dict)
+    of_hands: dict[str, Outcome] = field(default_factory=dict)
+
+    async def __call__(self, story: Story) -> Figures:
+        read = dict(story.comparison.read_back)
+        self.untouched.append(Outcome.of(story, Comparison(self.sound, read)))
+        for alter, _ in IN_THE_ANSWERS:
+            answers = deepcopy(self.sound)
+            alter(answers)
+            self.of_answers[alter.__name__] = Outcome.of(story, Comparison(answers, read))
+        for name, hand in HANDS.items():
+            async with hand.at_work(story):
+                self.of_hands[name] = await self._read_anew(story)
+        self.untouched.append(await self._read_anew(story))
+        return {}
+
+    async def _read_anew(self, story: Story) -> Outcome:
+        told = story.comparison
+        story.comparison = fresh = Comparison(self.sound, dict(told.read_back))
+        try:
+            await look_again(story)
+        finally:
+            story.comparison = told
+        return Outcome.of(story, fresh)
+
+
+@pytest.fixture(scope="module")
+def told() -> Iterator[Told]:
+    """Told against an answer file with one fen too much, the meddling at its end."""
+    words = io.StringIO()
     with reachable_folder() as folder:
         write_sample(COUNTY, HOUSEHOLDS, folder)
-        answers: dict[str, Any] = json.loads((folder / "answers.json").read_text(encoding="utf-8"))
-        altered = answers["members"][7]
-        altered["fen"] += 1
-        crossing = next(one["number"] for one in answers["changed"] if one["cause"] == "payout")
-        answers["net_fen"][crossing] -= 1
-        answers["refused"][0]["code"] = "number.wrong"
-        other = folder / "altered.json"
-        other.write_text(json.dumps(answers), encoding="utf-8")
-        words = io.StringIO()
-        console = Console(file=words, width=200)
-        code = demonstrate(folder, COUNTY, HOUSEHOLDS, console, answers=other, scenes=with_meddling())
-        told = words.getvalue()
-        last = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
-        papers = {path.name for path in folder.iterdir()}
-        report = (folder / "report.html").read_text(encoding="utf-8")
-        notice = (folder / "notice.html").read_text(encoding="utf-8")
+        sound = json.loads((folder / "answers.json").read_text(encoding="utf-8"))
+        altered = deepcopy(sound)
+        _one_fen_of_a_dividend(altered)
+        (folder / "altered.json").write_text(json.dumps(altered), encoding="utf-8")
+        meddling, printed = Meddling(sound), io.StringIO()
+        with redirect_stdout(printed):
+            code = demonstrate(
+                folder, COUNTY, HOUSEHOLDS, Console(file=words, width=200),
+                answers=folder / "altered.json", scenes=[*SCENES, ("meddling", meddling)],
+            )  # fmt: skip
+        last = json.loads(printed.getvalue().strip().splitlines()[-1])
+        yield Told(folder, code, words.getvalue(), last, **{one: getattr(meddling, one) for one in OUTCOMES})
         wipe(folder / "home")
-    differences = [line for line in told.splitlines() if line.startswith("differs")]
-    assert (code, last["demo"]) == (1, "differs")
-    assert [line for line in differences if f"payout, fen of {altered['number']}" in line]
-    assert [line for line in differences if "verify: everything equal" in line]
-    assert [line for line in differences if f"net income before, fen of {crossing}" in line]
-    assert [line for line in differences if f"net income after, fen of {crossing}" in line]
-    assert [line for line in differences if f"net income after, fen of {altered['number']}" in line]
-    assert [line for line in differences if f"rows refused, why of {answers['refused'][0]['row']}" in line]
-    assert len([line for line in differences if "verify" not in line]) == 5, "these and no other"
-    assert last["payout_fen"] == answers["payout_fen"]
-    assert {"report.html", "notice.html", "answer-book.xlsx", "register.xlsx", "answers.json"} <= papers
-    assert report.count("<svg") >= 3
-    assert "演练" in notice
+
+
+OUTCOMES = ("untouched", "of_answers", "of_hands")
+
+
+def test_nothing_altered_ends_with_zero_as_it_was_told_and_as_it_is_read_anew(told: Told) -> None:
+    assert [(one.code, one.names) for one in told.untouched] == [(0, set()), (0, set())]
+
+
+@pytest.mark.parametrize(("alter", "differs"), IN_THE_ANSWERS, ids=[alter.__name__ for alter, _ in IN_THE_ANSWERS])
+def test_one_thing_altered_in_the_answers_ends_it_with_one(told: Told, alter: Any, differs: set[str]) -> None:
+    outcome = told.of_answers[alter.__name__]
+    assert (outcome.code, outcome.names) == (1, differs), "these and no other"
+
+
+@pytest.mark.parametrize("name", HANDS)
+def test_one_thing_altered_in_a_database_ends_it_with_one(told: Told, name: str) -> None:
+    outcome = told.of_hands[name]
+    assert (outcome.code, outcome.names) == (1, set(HANDS[name].differs)), "these and no other"
+
+
+def test_what_was_never_read_back_does_not_count_as_equal() -> None:
+    assert set(Comparison({}).missing) == set(RULES)
+    with pytest.raises(KeyError):
+        Comparison({}).see("something else", 1)
+
+
+def test_the_last_line_and_the_papers(told: Told) -> None:
+    assert (told.code, told.last["demo"], told.last["households"]) == (1, "differs", HOUSEHOLDS)
+    assert [line for line in told.words.splitlines() if line.startswith("differs payout, fen of")]
+    papers = {path.name for path in told.folder.iterdir()}
+    assert {"report.html", "notice.html", "answer-book.xlsx", "register.xlsx", "answers.json", "script.json"} <= papers
+    assert (told.folder / "report.html").read_text(encoding="utf-8").count("<svg") >= 3
+    assert "演练" in (told.folder / "notice.html").read_text(encoding="utf-8")
+
+
+def test_the_actors_never_see_the_answers() -> None:
+    assert {one.name for one in fields(Script)} == {"county", "village", "income_year", "dividend_fen"}
+    rooms = Path(comparison_module.__file__).parent.glob("*.py")
+    others = {room.name: room.read_text(encoding="utf-8") for room in rooms if room.name != "comparison.py"}
+    assert {name for name, text in others.items() if ".expected" in text} == set()
+    assert {name for name, text in others.items() if "answers.json" in text} == {"run.py"}, "which only names it"
 
 
 def test_a_home_that_is_not_for_practice_is_not_touched(tmp_path: Path) -> None:
