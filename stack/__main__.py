@@ -1,5 +1,34 @@
-"""`python -m stack` is the `tuopin` command."""
+"""`python -m stack` is the `tuopin` command. What the watcher starts goes past the command line's own library: eleven
+processes at once each save a good part of their start.
+"""
 
-from stack.command import main
+import sys
 
-main()
+from stack.problems import StackProblem
+from stack.provision import SERVICES
+
+
+def _run(arguments: list[str]) -> None:
+    match arguments:
+        case ["supervise"]:
+            from stack.supervising import supervise
+
+            supervise()
+        case ["job", name]:
+            from stack.jobs import run_job
+
+            run_job(name)
+        case ["api" | "worker" as kind, service] if service in SERVICES:
+            from stack.serve import serve
+
+            serve(kind, service)
+        case _:
+            from stack.command import main
+
+            main()
+
+
+try:
+    _run(sys.argv[1:])
+except StackProblem as problem:
+    sys.exit(f"tuopin: {problem}")

@@ -5,7 +5,6 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -114,6 +113,8 @@ def _print_status(found: Any) -> None:
     kind = "practice stack" if found.practice else "stack"
     running = f"running, watcher {found.watcher}" if found.watcher else "not running"
     console.print(f"{kind} in {found.home}: {running}")
+    for words in found.full_disks:
+        console.print(f"[bold red]{words}[/bold red]", soft_wrap=True)
     if found.programs:
         console.print(_program_table(found))
     if found.not_built:
@@ -166,6 +167,7 @@ def logs(
 ) -> None:
     """Show the programs' logs."""
     from stack.home import find
+    from stack.preflight import full_disks
     from stack.reading import follow_logs, last_lines
 
     home = find()
@@ -176,6 +178,8 @@ def logs(
         raise StackProblem(f"there is no log of {missing[0]}", f"programs with a log: {known}")
     for line in last_lines(paths, lines):
         print(line)
+    for words in full_disks(home):
+        print(f"tuopin: {words}", file=sys.stderr)
     if follow:
         follow_logs(paths, print)
 
@@ -189,28 +193,25 @@ def _known(service: str) -> str:
 
 
 def _built(service: str, kind: str) -> None:
-    from stack.programs import built_doors
+    from stack.serve import require_built
 
-    if kind not in built_doors(_known(service)):
-        raise StackProblem(f"the {kind} process of {service} is not built in this version", "choose another service")
+    require_built(_known(service), kind)
 
 
 @app.command()
 def api(service: Service) -> None:
     """Run the api process of a service in the foreground (settings from TUOPIN_… variables)."""
-    from stack.serve import serve_api
+    from stack.serve import serve
 
-    _built(service, "api")
-    serve_api(service)
+    serve("api", _known(service))
 
 
 @app.command()
 def worker(service: Service) -> None:
     """Run the worker process of a service in the foreground (settings from TUOPIN_… variables)."""
-    from stack.serve import serve_worker
+    from stack.serve import serve
 
-    _built(service, "worker")
-    serve_worker(service)
+    serve("worker", _known(service))
 
 
 @app.command()
@@ -456,23 +457,14 @@ def provision() -> None:
 @app.command(hidden=True)
 def supervise() -> None:
     """The watcher itself; `up` starts it."""
-    from stack.home import find
-    from stack.programs import prepare
-    from stack.supervisor import Supervisor, hold
+    from stack.supervising import supervise
 
-    home = find()
-    with hold(home.run):  # before anything is prepared: a second watcher must not touch what the first one makes
-        asyncio.run(Supervisor(home.run, home.log_of, prepare(home)).main())
+    supervise()
 
 
 @app.command(hidden=True)
 def job(name: str) -> None:
     """One of the watcher's jobs: migrations or topics."""
-    from stack.home import find
-    from stack.jobs import make_topics, provision_and_migrate
+    from stack.jobs import run_job
 
-    jobs: dict[str, Callable[[], Coroutine[Any, Any, str]]] = {
-        "migrations": lambda: provision_and_migrate(find()),
-        "topics": lambda: make_topics(_bootstrap(), 1),
-    }
-    tell(asyncio.run(jobs[name]()))
+    run_job(name)

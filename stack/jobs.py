@@ -1,18 +1,41 @@
 """The jobs of a start: logins and databases, migrations, topics. Each can be repeated at any time."""
 
+import asyncio
 import hashlib
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
 
-from stack.home import PROJECT, Home
+from stack.home import PROJECT, Home, find
 from stack.problems import StackProblem
+from stack.processes import LOOPBACK, port_answers
 from stack.programs import postgres_of
 from stack.provision import SERVICES, Database, provision
 
 # Modules that bring SQLAlchemy, Alembic or a service along are imported by the job that needs them: a start that has
 # nothing to migrate must not wait for them.
+
+
+BROKER_SECONDS = 60
+
+
+def run_job(name: str) -> None:
+    """What the watcher starts once: `migrations` or `topics`; its result is the log's last line."""
+    told = asyncio.run({"migrations": provision_and_migrate, "topics": _topics_of}[name](find()))
+    sys.stdout.write(f"  {told}\n")
+
+
+async def _topics_of(home: Home) -> str:
+    """Started together with the broker, and ready when it is: what has to be read is read meanwhile."""
+    from shared import bus, events  # noqa: F401 - read now
+
+    for _ in range(BROKER_SECONDS * 20):
+        if port_answers(home.ports.kafka):
+            break
+        await asyncio.sleep(0.05)
+    return await make_topics(f"{LOOPBACK}:{home.ports.kafka}", 1)
 
 
 async def provision_and_migrate(home: Home) -> str:

@@ -14,10 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError
-
 from stack.jars import Progress, cache_folder, sole_use
 from stack.problems import StackProblem
 from stack.processes import LOOPBACK, Child, Program, free_ports, port_answers, require_free, sweep
@@ -149,6 +145,9 @@ class Kafka:
         """A real client gets the cluster's metadata."""
         if not port_answers(self.port):
             return False
+        from aiokafka.admin import AIOKafkaAdminClient  # imported while the broker starts, not before
+        from aiokafka.errors import KafkaError
+
         admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap, request_timeout_ms=2000)
         try:
             await asyncio.wait_for(admin.start(), 5)
@@ -185,6 +184,8 @@ def ensure_aot_cache(class_path: Sequence[Path], progress: Progress) -> Path | N
 
 
 def _train(folder: Path, class_path: Sequence[Path], output: Path) -> bool:
+    from aiokafka.errors import KafkaError
+
     port, controller_port = free_ports(2)
     kafka = Kafka(folder / "kafka", port, controller_port, class_path)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a first group request is refused once; nobody need know
@@ -203,6 +204,9 @@ def _train(folder: Path, class_path: Sequence[Path], output: Path) -> bool:
 
 async def _exercise(bootstrap: str) -> None:
     """What a broker does most: a topic, a record in, a record out."""
+    from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+    from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     await admin.create_topics([NewTopic("training", 1, 1)])

@@ -1,5 +1,6 @@
 """What is looked at before a stack starts, so that what is wrong is said plainly and at once."""
 
+import contextlib
 import os
 import platform
 import shutil
@@ -17,6 +18,7 @@ OLDEST_PYTHON = (3, 11)
 OLDEST_GLIBC = (2, 31)
 DISK_FOR_A_STACK = 1_500_000_000
 DISK_FOR_THE_JARS = 250_000_000
+LOW_BYTES = 32_000_000  # two segments of PostgreSQL's log: with less it may stop at any moment
 
 
 def check_machine(
@@ -62,6 +64,20 @@ def _require_room(folder: Path, wanted: int, free: int | None) -> None:
             f"the disk of {existing} has {left // 1_000_000} MB left; {wanted // 1_000_000} MB are needed",
             "free some space, or choose another disk with TUOPIN_HOME (data) or XDG_CACHE_HOME (Kafka's jars)",
         )
+
+
+def full_disks(home: Home, low: int = LOW_BYTES) -> list[str]:
+    """The disks under a stack on which next to nothing can be written any more, a sentence each."""
+    told: dict[int, str] = {}
+    for folder in (home.folder, home.folder / "postgres", home.folder / "kafka"):
+        with contextlib.suppress(OSError):
+            left = shutil.disk_usage(folder).free
+            if left < low:
+                told[folder.stat().st_dev] = (
+                    f"the disk of {folder} is full: {left / 1e6:.0f} MB left. Free some space: what could not be"
+                    " written is tried again by itself, and nothing that was acknowledged is lost"
+                )
+    return list(told.values())
 
 
 def check_ports(home: Home) -> None:

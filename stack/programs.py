@@ -51,7 +51,7 @@ def prepare(home: Home) -> list[Program]:
         postgres.program(),
         kafka.program(),
         _job(home, "migrations", "postgres"),
-        _job(home, "topics", "kafka"),
+        _job(home, "topics"),
     ]
     for service in SERVICES:
         programs += [_service_program(home, service, kind) for kind in built_doors(service)]
@@ -91,12 +91,12 @@ def service_environment(home: Home, service: str, kind: str) -> dict[str, str]:
     }
 
 
-def _job(home: Home, name: str, need: str) -> Program:
+def _job(home: Home, name: str, *needs: str) -> Program:
     return Program(
         name=name,
         argv=_command("job", name),
         probe=_never,
-        needs=(need,),
+        needs=needs,
         once=True,
         environment=base_environment(home),
         folder=PROJECT,

@@ -13,6 +13,7 @@ import asyncpg
 from shared import log
 from shared.settings import Settings
 from stack.problems import StackProblem
+from stack.programs import built_doors
 
 
 def app_of(service: str) -> ModuleType:
@@ -39,6 +40,21 @@ async def require_same_kind(database_url: str, *, practice: bool) -> None:
             f"this database is {'for practice' if marked == 'on' else 'an ordinary one'} and the start is not",
             "start the process as what its database is: TUOPIN_PRACTICE must agree",
         )
+
+
+def require_built(service: str, kind: str) -> None:
+    """Not every version has every process."""
+    if kind not in built_doors(service):
+        raise StackProblem(f"the {kind} process of {service} is not built in this version", "choose another service")
+
+
+def serve(kind: str, service: str) -> None:
+    """One of a service's two processes, until told to stop."""
+    require_built(service, kind)
+    if kind == "api":
+        serve_api(service)
+    else:
+        serve_worker(service)
 
 
 def serve_api(service: str) -> None:

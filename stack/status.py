@@ -13,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from stack.home import Home
+from stack.preflight import full_disks
 from stack.processes import LOOPBACK
 from stack.programs import built_doors, postgres_of
 from stack.provision import SERVICES
@@ -38,11 +39,16 @@ class Status:
     queues: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     lag: dict[str, int] = field(default_factory=dict)
     unknown: list[str] = field(default_factory=list)
+    full_disks: list[str] = field(default_factory=list)
 
     @property
     def is_well(self) -> bool:
-        """Watched, and every program that exists is up."""
-        return self.watcher is not None and all(row["state"] in ("up", "done") for row in self.programs.values())
+        """Watched, every program that exists is up, and there is room to write."""
+        return (
+            not self.full_disks
+            and self.watcher is not None
+            and all(row["state"] in ("up", "done") for row in self.programs.values())
+        )
 
 
 async def status_of(home: Home, *, queues: bool = True) -> Status:
@@ -50,6 +56,7 @@ async def status_of(home: Home, *, queues: bool = True) -> Status:
     status.not_built = [
         f"{service}-{kind}" for service in SERVICES for kind in ("api", "worker") if kind not in built_doors(service)
     ]
+    status.full_disks = full_disks(home)
     if status.watcher is None:
         return status
     status.programs = _programs(home)

@@ -11,7 +11,6 @@ from typing import Any
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from shared.auth import Role
 from shared.values import DivisionCode, ValueWrong
 from stack.home import Home, kept_secret, write_whole
 from stack.problems import StackProblem
@@ -43,6 +42,8 @@ def write_public_keys(home: Home) -> Path:
 
 def check_claims(roles: Sequence[str], divisions: Sequence[str]) -> None:
     """A slip in a role would give no right, one in a division no rows: better said now than by every answer."""
+    from shared.auth import Role  # imported here: it brings SQLAlchemy along, and the watcher needs no more than keys
+
     known = [role.value for role in Role]
     for role in roles:
         if role not in known:
