@@ -32,12 +32,25 @@ KEYS = "key_ring.json"
 
 
 def back_up(home: Home, folder: Path, progress: Progress) -> None:
-    """Dump every database. The folder appears under its name only when all of it is there."""
+    """Dump every database. The folder appears under its name only when all of it is there; a failure leaves nothing.
+
+    What a killed backup left is removed by the next one of that name.
+    """
     if folder.exists():
         raise StackProblem(f"{folder} exists already", "name a new folder for each backup")
     unfinished = folder.with_name(f"{folder.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True, mode=0o700)
+    try:
+        _fill(unfinished, home, progress)
+        unfinished.rename(folder)
+    except BaseException:  # an interruption too: half a backup must not be taken for one, nor fill the disk
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+    progress(f"written to {folder}; it holds the keys of sealed fields: keep it as safe as the data")
+
+
+def _fill(unfinished: Path, home: Home, progress: Progress) -> None:
     with running_server(home) as server:
         for service in SERVICES:
             dump = unfinished / f"{service}.dump"
@@ -47,8 +60,6 @@ def back_up(home: Home, folder: Path, progress: Progress) -> None:
     shutil.copy2(home.key_ring(), unfinished / KEYS)
     note = {"made_by": "tuopin", "at": datetime.now(UTC).isoformat(), "practice": home.practice, "services": SERVICES}
     write_whole(unfinished / NOTE, note)
-    unfinished.rename(folder)
-    progress(f"written to {folder}; it holds the keys of sealed fields: keep it as safe as the data")
 
 
 def restore_from(home: Home, folder: Path, progress: Progress, only: str | None = None) -> None:

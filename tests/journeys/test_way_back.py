@@ -105,6 +105,14 @@ def test_one_listener_restored_hears_the_lost_time_again(told: Rehearsal, moment
     assert moments[TOLD].differences(digest_of(told)) == []
 
 
+def test_a_mere_listener_restored_needs_nothing(told: Rehearsal, moments: dict[str, Digest]) -> None:
+    """Notify alone is a day old and has said nothing since: it hears the lost time again, nobody says it anew."""
+    told.restore(BEFORE_PAYMENT, only="notify")
+    told.quiet()
+    assert is_verified(told)
+    assert moments[TOLD].differences(digest_of(told)) == []
+
+
 def test_one_speaker_restored_takes_back_what_it_lost(told: Rehearsal, moments: dict[str, Digest]) -> None:
     """Cooperative alone is a day old: what it does not know any more is no income; a newer backup brings it back."""
     after = paid(told)

@@ -231,22 +231,41 @@ def verified(stack: Stack) -> dict[str, Any]:
 
 def test_backup_and_restore_bring_every_row_back(stack: Stack, tmp_path: Path) -> None:
     until(lambda: is_well(stack), "well")
-    run(_execute(stack, "create table saved (n int); insert into saved values (1), (2)", "notify"))
+    for service in ("notify", "registry"):
+        run(_execute(stack, "create table saved (n int); insert into saved values (1), (2)", service))
     saved = tmp_path / "saved"
     stack.tuopin("backup", str(saved))
     assert {path.name for path in saved.iterdir()} >= {f"{service}.dump" for service in SERVICES}
     assert stat.S_IMODE(saved.stat().st_mode) == 0o700
     dumps = [path for path in saved.iterdir() if path.suffix == ".dump"]
     assert {stat.S_IMODE(path.stat().st_mode) for path in (*dumps, saved / "key_ring.json")} == {0o600}
-    run(_execute(stack, "delete from saved where n = 1", "notify"))
+    for service in ("notify", "registry"):
+        run(_execute(stack, "delete from saved where n = 1", service))
     assert "exists already" in stack.tuopin("backup", str(saved), fails=True).stderr
     assert "is no backup" in stack.tuopin("restore", str(tmp_path), fails=True).stderr
+    assert "there is no service" in stack.tuopin("restore", str(saved), "--only", "nobody", fails=True).stderr
+    assert is_well(stack), "nothing was stopped for a name that does not exist"
+    assert "only notify is restored" in stack.tuopin("restore", str(saved), "--only", "notify").stdout
+    assert is_well(stack)
+    assert [run(_value(stack, "select count(*) from saved", one)) for one in ("notify", "registry")] == [2, 1]
     stack.tuopin("restore", str(saved))
     assert is_well(stack)
-    assert run(_value(stack, "select count(*) from saved", "notify")) == 2
+    assert [run(_value(stack, "select count(*) from saved", one)) for one in ("notify", "registry")] == [2, 2]
     assert run(_value(stack, "show tuopin.practice", "notify")) == "off"
     owner = "select pg_get_userbyid(datdba) from pg_database where datname = 'notify'"
     assert run(_value(stack, owner)) == "notify_owner"
+
+
+def test_a_backup_that_fails_leaves_nothing_behind(stack: Stack, tmp_path: Path) -> None:
+    until(lambda: is_well(stack), "well")
+    run(_execute(stack, "alter database cooperative allow_connections false"))
+    try:
+        said = stack.tuopin("backup", str(tmp_path / "saved"), fails=True)
+    finally:
+        run(_execute(stack, "alter database cooperative allow_connections true"))
+    assert "pg_dump failed" in said.stderr
+    assert "registry: " in said.stdout, "it had begun"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_logs_show_every_program_or_one(stack: Stack) -> None:
