@@ -19,7 +19,7 @@ from shared.events.registry import CircumstancesRecorded, DivisionRecorded, Hous
 from shared.hearing import Outcome, Record, take_in
 from shared.recovery import republish
 from shared.values import Scope, new_id
-from tests.registry.ground import NOW, VILLAGE, Ground, file_of
+from tests.registry.ground import NEXT_VILLAGE, NOW, VILLAGE, Ground, file_of
 from tests.registry.make import household_body
 from tests.registry.sheets import household
 from tests.shared.marks import around
@@ -227,6 +227,23 @@ async def test_a_form_after_decision_and_payout_undoes_neither(ground: Ground) -
         await ground.value("select sum(fen)::bigint from income where source = 'payout' and known_to = 'infinity'")
         == 63_120
     )
+
+
+async def test_a_household_moves_with_all_that_hangs_on_it(ground: Ground) -> None:
+    """An officer of both villages moves it; who sees the old village alone finds nothing of it there any more."""
+    home = await home_of(ground)
+    await hear(ground, [record(decided(home), 0), record(paid(home), 1)])
+    moved = {"observed_on": "2019-08-22", "division": NEXT_VILLAGE.text}
+    answer = await ground.ask("PATCH", f"/households/{home}", json=moved, headers={"If-Match": "*"})
+    assert answer.status_code == 200, answer.text
+    assert (await said(ground, HouseholdRecorded))[-1].division == NEXT_VILLAGE.text
+    for table in ("household", "person", "membership", "status", "income", "decision"):
+        places = await ground.rows(f"select distinct division from {table}")
+        assert [row["division"] for row in places] == [NEXT_VILLAGE.value], table
+    async with transaction(ground.engine, Scope.everything()) as tx:
+        assert await check(tx) == []
+    gone = await ground.get(f"/households/{home}", divisions=[VILLAGE.text])
+    assert (gone.status_code, gone.json()["code"]) == (404, "household.missing")
 
 
 # The way back

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.registry.app import check
 from services.registry.domain import IncomeRow
 from services.registry.domain.matches import counted, matches_of, restated
 from services.registry.store.households import load_household
@@ -19,10 +20,11 @@ from shared.db import transaction
 from shared.events.cooperative import PayoutPosted
 from shared.events.registry import CircumstancesRecorded
 from shared.values import Period, Scope
-from tests.registry.ground import Ground, file_of
+from tests.registry.ground import NEXT_VILLAGE, Ground, file_of
 from tests.registry.make import household_body
 from tests.registry.sheets import household
-from tests.registry.test_inbox import hear, paid, record, said
+from tests.registry.test_inbox import PARTITIONS, hear, paid, record, said
+from tests.shared.marks import around
 
 ITEM, YEAR = "property_dividend", Period(date(2018, 10, 1), date(2019, 9, 30))
 JULY, PAID, AUGUST = date(2019, 7, 1), date(2019, 7, 20), date(2019, 8, 20)
@@ -188,6 +190,23 @@ async def test_a_form_from_before_the_payment_cannot_have_known_of_it(home: Home
     assert await home.is_recorded_as_the_domain_says() == 123_120, "this form says nothing of income"
     await home.form(AUGUST, 60_000)
     assert await home.is_recorded_as_the_domain_says() == 63_120, "said again after the payment, it includes it"
+
+
+async def test_a_payment_that_its_restored_speaker_never_made_documents_nothing(home: Home) -> None:
+    """And a household that moved takes its matches along: nothing is left where it was."""
+    kept, lost = (paid(home.id, fen, paid_on=PAID) for fen in (10_000, 20_000))
+    await home.hear(kept, lost)
+    await home.form(AUGUST, 70_000)
+    assert len(await home.shown_matches()) == 2
+    moved = {"observed_on": AUGUST.isoformat(), "division": NEXT_VILLAGE.text}
+    answer = await home.ground.ask("PATCH", f"/households/{home.id}", json=moved, headers={"If-Match": "*"})
+    assert answer.status_code == 200, answer.text
+    topic, partitions = PayoutPosted.TOPIC, PARTITIONS[PayoutPosted.TOPIC]
+    await hear(home.ground, around(topic, partitions, 9, record(kept, home.position, epoch=9)))
+    assert [one["amount"] for one in await home.shown_matches()] == ["100.00"]
+    assert await home.is_recorded_as_the_domain_says() == 70_000
+    async with transaction(home.ground.engine, Scope.everything()) as tx:
+        assert await check(tx) == []
 
 
 @pytest.mark.parametrize("seed", range(4))
