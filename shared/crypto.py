@@ -98,7 +98,7 @@ class KeyRing:
         return {name.encode(): AESGCM(key) for name, key in self.seal_keys.keys.items()}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_ciphers"}
+        return {name: value for name, value in self.__dict__.items() if name not in ("_ciphers", "_live_index_keys")}
 
     def seal(self, table: str, column: str, row: RowId, text: str) -> bytes:
         """Seal one text for its place."""
@@ -138,12 +138,18 @@ class KeyRing:
 
     def blind_indexes(self, kind: str, text: str) -> list[bytes]:
         """What to look up: one for each live key, the current one first. Compare by `= any($1)`."""
+        said = kind.encode() + b"\0" + normal_form(text).encode()
+        return [head + hmac.digest(key, said, "sha256") for head, key in self._live_index_keys]
+
+    @cached_property
+    def _live_index_keys(self) -> list[tuple[bytes, bytes]]:
+        """Their names as values carry them, and the keys: the current one first."""
         names = sorted(self.index_keys.keys, key=lambda name: name != self.index_keys.current)
-        return [self._blind(name, kind, text) for name in names]
+        return [(_part_short(name), self.index_keys.keys[name]) for name in names]
 
     def _blind(self, name: str, kind: str, text: str) -> bytes:
         said = kind.encode() + b"\0" + normal_form(text).encode()
-        return _part_short(name) + hmac.digest(self.index_keys.keys[name], said, hashlib.sha256)
+        return _part_short(name) + hmac.digest(self.index_keys.keys[name], said, "sha256")
 
     def sign(self, message: bytes) -> bytes:
         """A tag of 16 bytes with the current key: cursors and other texts that come back from outside."""
@@ -163,8 +169,7 @@ def normal_form(text: str) -> str:
     """The form that is indexed: half width, upper case, no blanks and no hyphens (`１１０…x` and `110…X` are one)."""
     if text.isascii() and text.isalnum():
         return text.upper()
-    plain = unicodedata.normalize("NFKC", text).upper()
-    return "".join(char for char in plain if not char.isspace() and char != "-")
+    return "".join(unicodedata.normalize("NFKC", text).upper().split()).replace("-", "")
 
 
 def new_key_ring() -> dict[str, Any]:

@@ -41,6 +41,11 @@ class Register:
     hidden_people: frozenset[bytes]
     villages: frozenset[int]
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing of the chunk is on record anywhere."""
+        return not (self.households or self.hidden_numbers or self.people or self.hidden_people)
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -164,6 +164,16 @@ async def forget_files(tx: Transaction, now: datetime, days: int) -> int:
 # The worker
 
 
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A chunk ready for the database, and what was known of its keys when it was numbered."""
+
+    keys: ChunkKeys
+    register: Register
+    numbered: Numbered
+    files: dict[str, tuple[list[str], bytes]]
+
+
 @dataclass(slots=True)
 class OpenFile:
     """A file in this worker's hands."""
@@ -171,8 +181,8 @@ class OpenFile:
     intake: Intake
     child: ParsingChild
     opening: Opening | None = None
-    ahead: tuple[int, asyncio.Task[ChunkKeys]] | None = None
-    """The next chunk's keys, worked out while the database has the one before."""
+    ahead: tuple[int, asyncio.Task[Encoded]] | None = None
+    """The next chunk, numbered and sealed while the database has the one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,11 +229,10 @@ class Workbooks:
             return Prepared(opening, chunk, answer=await self._answer(job, file))
         if chunk in FRESH_AFTER or chunk % SWEEP_EVERY == 0:
             await self._reading.maintain(chunk in FRESH_AFTER)
-        numbered = await self._numbered(job, file, opening, await _keys(file, chunk))
-        files = await file.child.encode(job.id, chunk, numbered)
+        encoded = await self._current(job, file, opening, chunk)
         if chunk < opening.chunks:
-            file.ahead = chunk + 1, asyncio.create_task(file.child.keys_of(chunk + 1))
-        return Prepared(opening, chunk, numbered, files)
+            file.ahead = chunk + 1, asyncio.create_task(self._encoded(job, file, opening, chunk + 1))
+        return Prepared(opening, chunk, encoded.numbered, encoded.files)
 
     async def _file(self, job: Job) -> OpenFile:
         held = self._open.get(job.id)
@@ -254,16 +263,38 @@ class Workbooks:
                 raise
         return file.opening
 
-    async def _numbered(self, job: Job, file: OpenFile, opening: Opening, keys: ChunkKeys) -> Numbered:
+    async def _current(self, job: Job, file: OpenFile, opening: Opening, chunk: int) -> Encoded:
+        """This chunk: as it was worked out ahead, if that still holds."""
+        ahead, file.ahead = file.ahead, None
         try:
-            async with self._reading.transaction(job) as tx:
-                register = await _register(tx, keys, file.intake.observed_on)
-                drawn = await store.draw_numbers(tx, *_unknown(keys, register))
+            early = None if ahead is None else await ahead[1]
+            if early is not None and ahead is not None and ahead[0] == chunk:
+                if early.register.is_empty or early.register == await self._known(job, file, early.keys):
+                    return early
+                return await self._encoded(job, file, opening, chunk, early.keys)
+            return await self._encoded(job, file, opening, chunk)
         except BaseException:
             self._close(job.id)
             raise
+
+    async def _encoded(
+        self, job: Job, file: OpenFile, opening: Opening, chunk: int, keys: ChunkKeys | None = None
+    ) -> Encoded:
+        """Number and seal one chunk; it also runs ahead, while the database has the chunk before. Whatever it knew of
+        the register then is asked again when its turn comes, unless it knew nothing: what somebody has recorded since
+        meets a unique index, and the chunk is done again.
+        """
+        keys = keys or await file.child.keys_of(chunk)
+        async with self._reading.transaction(job) as tx:
+            register = await _register(tx, keys, file.intake.observed_on)
+            drawn = await store.draw_numbers(tx, *_unknown(keys, register))
         terms = Terms(file.intake.observed_on, "division" in opening.fields, opening.headings)
-        return arrive(keys, register, terms, _iterators(drawn))
+        numbered = arrive(keys, register, terms, _iterators(drawn))
+        return Encoded(keys, register, numbered, await file.child.encode(job.id, chunk, numbered))
+
+    async def _known(self, job: Job, file: OpenFile, keys: ChunkKeys) -> Register:
+        async with self._reading.transaction(job) as tx:
+            return await _register(tx, keys, file.intake.observed_on)
 
     async def _answer(self, job: Job, file: OpenFile) -> bytes:
         async with self._reading.transaction(job) as tx:
@@ -375,17 +406,6 @@ OUTCOMES: dict[JobState, Any] = {
     JobState.CANCELLED: "cancelled",
     JobState.FAILED: "failed",
 }
-
-
-async def _keys(file: OpenFile, chunk: int) -> ChunkKeys:
-    """Of this chunk: worked out already, unless the chunk before was done again."""
-    ahead, file.ahead = file.ahead, None
-    if ahead is not None and ahead[0] == chunk:
-        return await ahead[1]
-    if ahead is not None:
-        with suppress(Exception):
-            await ahead[1]
-    return await file.child.keys_of(chunk)
 
 
 async def _register(tx: Transaction, keys: ChunkKeys, on: date) -> Register:
