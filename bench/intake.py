@@ -33,7 +33,7 @@ from services.registry import app as registry_app
 from services.registry.actions import intake as verbs
 from services.registry.actions.intake import Workbooks
 from services.registry.app import AppSettings
-from services.registry.reports.households import people_with_number
+from services.registry.store.people import people_with_number
 from shared.auth import Officer, Role, log_access
 from shared.crypto import KeyRing, new_key_ring
 from shared.db import create_engine, transaction
@@ -124,9 +124,9 @@ class Bench:
             self.made = [await self._database(name) for name in ("registry", "copied")]
             await self._settle()
             self.engine = create_engine(self.made[0].worker, pool_size=6, statement_timeout_ms=0)
-            app = registry_app.api(self.settings)
-            async with app.router.lifespan_context(app):
-                transport = httpx.ASGITransport(app)
+            self.app = registry_app.api(self.settings)
+            async with self.app.router.lifespan_context(self.app):
+                transport = httpx.ASGITransport(self.app)
                 async with httpx.AsyncClient(transport=transport, base_url="http://bench", timeout=600) as self.client:
                     yield self
             await self.engine.dispose()
@@ -237,8 +237,8 @@ class Bench:
             for number in waiting:
                 began = time.perf_counter()
                 async with transaction(engine, scope, caller="bench") as tx:
-                    found = await people_with_number(tx, self.keys.blind_indexes("citizen_id", number))
-                    await log_access(tx, officer, purpose="bench", noun="person", ids=found)
+                    found = await people_with_number(tx, self.keys.blind_indexes("citizen_id", number), self.keys)
+                    await log_access(tx, officer, purpose="bench", noun="person", ids=[one.person.id for one in found])
                 assert found, number
                 taken.append((time.perf_counter() - began) * 1000)
 

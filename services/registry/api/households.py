@@ -273,20 +273,16 @@ async def search_people(body: NumberBody, officer: Officer, request: Request) ->
 
 
 async def _search(tx: Transaction, body: NumberBody, officer: Officer, keys: KeyRing) -> FoundOut:
-    ids = await reports.people_with_number(tx, keys.blind_indexes("citizen_id", body.id_number))
+    met = await people.people_with_number(tx, keys.blind_indexes("citizen_id", body.id_number), keys)
     action = "search in clear" if body.in_clear else "search"
+    ids = [one.person.id for one in met]
     await log_access(tx, officer, purpose=body.purpose, noun="person", ids=ids, action=action)
-    return FoundOut(found=[await _found(tx, one, keys, masked=not body.in_clear) for one in ids])
+    return FoundOut(found=[_found(one, masked=not body.in_clear) for one in met])
 
 
-async def _found(tx: Transaction, person_id: UUID, keys: KeyRing, *, masked: bool) -> FoundPersonOut:
-    home = await people.household_of(tx, person_id)
-    if home is None:
-        person = await people.load_person(tx, person_id, keys)
-        return FoundPersonOut(person=person_out(person, masked=masked), household=None, relation=None)
-    noun = (await load_household(tx, home, keys)).household
-    one = next(one for one in noun.members if one.person.id == person_id)
-    return FoundPersonOut(person=person_out(one.person, masked=masked), household=home, relation=one.relation)
+def _found(met: people.Met, *, masked: bool) -> FoundPersonOut:
+    shown = person_out(met.person, masked=masked)
+    return FoundPersonOut(person=shown, household=met.household, relation=met.relation)
 
 
 @router.post("/people/elsewhere", roles=IN_CLEAR, lane=True)

@@ -60,15 +60,6 @@ async def household_with_number(tx: Transaction, number: HouseholdNumber) -> UUI
     return None if found is None else UUID(str(found))
 
 
-FIND = """select id from person
-where identity_index = any($1) or (id_provisional and id_number_index = any($1)) order by no limit 50"""
-
-
-async def people_with_number(tx: Transaction, indexes: Sequence[bytes]) -> list[UUID]:
-    """Persons in scope who carry that identity number, provisional ones too."""
-    return [row["id"] for row in await tx.driver.fetch(FIND, list(indexes))]
-
-
 async def counties_with_number(tx: Transaction, indexes: Sequence[bytes]) -> dict[str, int]:
     """In how many records, by county, that number stands anywhere: a count and a county, nothing else."""
     found: dict[str, int] = await tx.driver.fetchval("select identity_by_county($1)", list(indexes))

@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 from services.registry.domain import Person
-from services.registry.domain.refusals import PersonMissing
 from services.registry.tables import PERSON_FACTS, person
 from services.registry.tables.people import PERSON_SEALED
 from shared.crypto import KeyRing
@@ -150,17 +149,23 @@ async def holders_of(tx: Transaction, indexes: Sequence[bytes]) -> dict[bytes, H
     }
 
 
-async def household_of(tx: Transaction, person_id: UUID) -> UUID | None:
-    """Where a person in scope lives now."""
-    found = await tx.driver.fetchval(
-        "select h.id from person p join household h on h.no = p.household_no where p.id = $1", person_id
-    )
-    return None if found is None else UUID(str(found))
+WITH_NUMBER = """select p.*, h.id as household, m.relation
+from person p left join household h on h.no = p.household_no
+left join membership m on m.person_no = p.no and m.household_no = h.no and m.known_to = 'infinity'
+  and upper_inf(m.during)
+where p.identity_index = any($1) or (p.id_provisional and p.id_number_index = any($1)) order by p.no limit 50"""
 
 
-async def load_person(tx: Transaction, person_id: UUID, keys: KeyRing | None = None) -> Person:
-    """One person in scope."""
-    row = await tx.driver.fetchrow("select * from person where id = $1", person_id)
-    if row is None:
-        raise PersonMissing
-    return person_from(row, keys)
+@dataclass(frozen=True, slots=True)
+class Met:
+    """A person found by his number, and where he lives now."""
+
+    person: Person
+    household: UUID | None
+    relation: str | None
+
+
+async def people_with_number(tx: Transaction, indexes: Sequence[bytes], keys: KeyRing) -> list[Met]:
+    """Persons in scope who carry that identity number, provisional ones too: one statement, whoever they are."""
+    rows = await tx.driver.fetch(WITH_NUMBER, list(indexes))
+    return [Met(person_from(row, keys), row["household"], row["relation"]) for row in rows]
