@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from itertools import combinations
 from pathlib import Path
@@ -14,14 +15,16 @@ import openpyxl
 import pytest
 
 from services.registry import app as registry_app
+from services.registry.actions import intake
 from services.registry.domain.facts import facts_of
 from services.registry.domain.statuses import Said, claim_of, merge_statuses
 from services.registry.store import uploads
 from services.registry.store.households import load_household
 from shared.clock import Clock
-from shared.db import transaction
+from shared.db import Transaction, transaction
 from shared.errors import Problem
 from shared.events.registry import CircumstancesRecorded, HouseholdRecorded, IntakeFinished, StatusKind
+from shared.jobs import Job, Step
 from shared.values import Scope
 from tests.registry import hostile
 from tests.registry.ground import NEXT_VILLAGE, VILLAGE, Ground, file_of
@@ -604,3 +607,30 @@ async def test_the_answer_shows_each_doubt_that_is_counted_recorded_or_not(groun
         assert found["doubts"] == 2
     assert await ground.value("select count(*) from intake_doubt") == 0, "kept no longer than they are needed"
     assert await ground.value("select count(*) from doubt where closed_at is null") == 2
+
+
+async def test_who_leaves_a_household_in_one_chunk_is_met_in_the_next_though_that_was_read_ahead(
+    ground: Ground,
+) -> None:
+    await ground.intake(file_of(*four()))
+    first, second, third, fourth = four()
+    moved = first.pop() | {"户编号": FOURTH}
+    runner, files = ground.runner()
+    kind = runner._kinds[intake.KIND]
+
+    async def after_the_next_was_read(tx: Transaction, job: Job, now: datetime, prepared: Any) -> Step:
+        ahead = files._open[job.id].ahead
+        if ahead is not None:
+            await asyncio.wait([ahead[1]])
+        return await files.run_chunk(tx, job, now, prepared)
+
+    runner._kinds[intake.KIND] = replace(kind, run_chunk=after_the_next_was_read)
+    job = await ground.upload(file_of(first, second, third, [*fourth, moved]))
+    while await runner.run_one():
+        pass
+    files.close()
+    assert (await ground.look(job))["job"]["state"] == "done"
+    assert await ground.value("select count(*) from person") == 12
+    assert await ground.value("select count(*) from person where id_provisional") == 0
+    home = "select h.number from person p join household h on h.no = p.household_no where p.name = '王小明' order by 1"
+    assert [row["number"] for row in await ground.rows(home)] == [SECOND, THIRD, FOURTH, FOURTH]
