@@ -6,7 +6,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,3 +76,10 @@ def a_stack(*arguments: str) -> Iterator[Stack]:
         finally:
             if (stack.folder / "stack.json").exists():
                 stack.tuopin("clean")
+
+
+def until(condition: Callable[[], Any], what: str, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"it did not come about: {what}"
+        time.sleep(0.05)

@@ -5,8 +5,7 @@ import json
 import os
 import signal
 import stat
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from stack.processes import LOOPBACK, port_is_free
 from stack.programs import built_doors, postgres_of
 from stack.provision import SERVICES
 from tests.conftest import run
-from tests.stack.homes import Stack, a_stack
+from tests.stack.homes import Stack, a_stack, until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
@@ -28,13 +27,6 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 def stack() -> Iterator[Stack]:
     with a_stack() as one:
         yield one
-
-
-def until(condition: Callable[[], Any], what: str, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"it did not come about: {what}"
-        time.sleep(0.05)
 
 
 def expected_programs() -> set[str]:
