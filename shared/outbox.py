@@ -47,6 +47,14 @@ select event_id, topic, key, partition, type, payload, version, epoch, said_at, 
     as said(event_id, topic, key, partition, type, payload, version, epoch, said_at, traceparent, place)
  order by place
 """
+# The same where all but four columns are alike: encoding an array costs more than storing it.
+INSERT_ALIKE = """
+insert into outbox (event_id, topic, key, partition, type, payload, version, epoch, said_at, traceparent)
+select event_id, $5, key, $6, $7, payload, version, $8, $9, $10
+  from unnest($1::uuid[], $2::text[], $3::bytea[], $4::bigint[]) with ordinality
+    as said(event_id, key, payload, version, place)
+ order by place
+"""
 
 
 # --- announcing ------------------------------------------------------------------------------------------------------
@@ -127,8 +135,16 @@ def _aware(at: datetime) -> datetime:
 
 
 async def _insert(tx: Transaction, rows: Sequence[_Row]) -> None:
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    await tx.driver.execute(INSERT, *columns)
+    statement, given = _statement(rows)
+    await tx.driver.execute(statement, *given)
+
+
+def _statement(rows: Sequence[_Row]) -> tuple[str, Sequence[Any]]:
+    alike = {(row.topic, row.partition, row.type, row.epoch, row.said_at, row.traceparent) for row in rows}
+    if len(alike) > 1:
+        return INSERT, [list(column) for column in zip(*rows, strict=True)]
+    own = zip(*((row.event_id, row.key, row.payload, row.version) for row in rows), strict=True)
+    return INSERT_ALIKE, [*(list(column) for column in own), *alike.pop()]
 
 
 # --- pauses and connections, shared with the other loops -------------------------------------------------------------

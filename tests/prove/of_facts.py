@@ -13,10 +13,10 @@ BREAKS = [
     Break(
         "outbox: a fact is said outside its transaction",
         "shared/outbox.py",
-        "    await tx.driver.execute(INSERT, *columns)\n",
+        "    await tx.driver.execute(statement, *given)\n",
         "    async with tx.core.engine.begin() as beside:\n"
         "        driver: Any = (await beside.get_raw_connection()).driver_connection\n"
-        "        await driver.execute(INSERT, *columns)\n",
+        "        await driver.execute(statement, *given)\n",
         OUTBOX + "test_a_fact_stands_in_the_outbox_only_if_the_transaction_commits",
     ),
     Break(

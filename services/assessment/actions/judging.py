@@ -8,7 +8,7 @@ and judging again the next day writes nothing where nothing changed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
@@ -87,11 +87,18 @@ async def _judge(
         (_judgement(one, parts, asof, run), one.verdicts, marks[number])
         for one, parts, number in zip(told, findings, news, strict=True)
     ]
-    await store.save_judgements(tx, made, at)
-    trace, by_hash = (traces or {}).get, {pack.hash: pack for pack in packs()}
-    said = (Said(one.household, judged(one, by_hash, previous), trace(one.household)) for one, previous, _ in made)
+    saving = asyncio.create_task(store.save_judgements(tx, made, at))
+    try:
+        said = await asyncio.to_thread(_said, made, traces or {})  # made while the database writes
+    finally:
+        await saving
     await announce_many(tx, said, at=at)
     return len(made)
+
+
+def _said(made: Sequence[tuple[Judgement, Mapping[str, str], bytes]], traces: Mapping[UUID, str | None]) -> list[Said]:
+    by_hash = {pack.hash: pack for pack in packs()}
+    return [Said(one.household, judged(one, by_hash, before), traces.get(one.household)) for one, before, _ in made]
 
 
 def _found(subjects: Sequence[Subject], parameters: Parameters, asof: date) -> tuple[Judged, list[bytes]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
@@ -13,18 +14,18 @@ from shared.values import DivisionCode
 
 ADD_JUDGEMENTS = """
 insert into judgement (id, household, version, household_version, division, judged_on, judged_at, run)
-select id, household, version, household_version, division, judged_on, $7, $8
-  from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::date[])
-    as made(id, household, version, household_version, division, judged_on)
+select id, household, version, household_version, division, $6, $7, $8
+  from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[])
+    as made(id, household, version, household_version, division)
 """
-# Arrays of arrays must be rectangular in PostgreSQL: figures of all packs come as text and are cast one by one.
+# A statement for each pack and its numbers: what its findings share goes once, not as an array. Arrays of arrays must
+# be rectangular in PostgreSQL: figures come as text and are cast one by one.
 ADD_FINDINGS = """
 insert into finding (judgement, pack, division, pack_hash, numbers_hash, verdict, previous, fail, unknown, score,
     figures)
-select judgement, pack, division, pack_hash, numbers_hash, verdict, previous, fail, unknown, score, figures::bigint[]
-  from unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[],
-              $9::bigint[], $10::int[], $11::text[])
-    as made(judgement, pack, division, pack_hash, numbers_hash, verdict, previous, fail, unknown, score, figures)
+select judgement, $9, division, $10, $11, verdict, previous, fail, unknown, score, figures::bigint[]
+  from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::int[], $8::text[])
+    as made(judgement, division, verdict, previous, fail, unknown, score, figures)
 """
 POINT = """
 update subject set version = made.version, judgement = made.judgement, digest = made.digest,
@@ -40,16 +41,18 @@ async def save_judgements(
     made: Sequence[tuple[Judgement, Mapping[str, str], bytes]],
     at: datetime,
 ) -> None:
-    """Add judgements with the verdicts before them and their digests; each subject points to its newest."""
+    """Add judgements of one day with the verdicts before them and their digests; each subject points to its newest."""
     if not made:
         return
-    rows = [
-        (one.id, one.household, one.version, one.household_version, one.division.value, one.judged_on)
-        for one, _, _ in made
-    ]
-    await tx.driver.execute(ADD_JUDGEMENTS, *_columns(rows), at, made[0][0].run)
-    found = [_finding(one, part, previous) for one, previous, _ in made for part in one.findings]
-    await tx.driver.execute(ADD_FINDINGS, *_columns(found))
+    rows = [(one.id, one.household, one.version, one.household_version, one.division.value) for one, _, _ in made]
+    (day,) = {one.judged_on for one, _, _ in made}
+    await tx.driver.execute(ADD_JUDGEMENTS, *_columns(rows), day, at, made[0][0].run)
+    found: dict[tuple[str, str, str], list[tuple[Any, ...]]] = defaultdict(list)
+    for one, previous, _ in made:
+        for part in one.findings:
+            found[part.pack, part.pack_hash, part.numbers_hash].append(_finding(one, part, previous))
+    for shared, findings in found.items():
+        await tx.driver.execute(ADD_FINDINGS, *_columns(findings), *shared)
     points = [
         (one.household, one.version, one.id, digest, ",".join(f"{part.pack}={part.verdict}" for part in one.findings))
         for one, _, digest in made
@@ -62,19 +65,15 @@ def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
 
 
 def _finding(judgement: Judgement, one: Finding, previous: Mapping[str, str]) -> tuple[Any, ...]:
-    figures = "{" + ",".join("null" if number is None else str(number) for number in one.figures) + "}"
     return (
         judgement.id,
-        one.pack,
         judgement.division.value,
-        one.pack_hash,
-        one.numbers_hash,
         one.verdict,
         previous.get(one.pack),
         one.fail,
         one.unknown,
         one.score,
-        figures,
+        "{" + str(list(one.figures))[1:-1].replace("None", "null") + "}",
     )
 
 
