@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from stack.demo.story import FIRST_DAY
-from tests.journeys.conftest import BEFORE_PAYMENT, TOLD
+from tests.journeys.conftest import BEFORE_PAYMENT, TOLD, is_sound
 from tests.journeys.digest import Digest, digest_of
 from tests.journeys.make import Rehearsal, until
 
@@ -130,7 +130,8 @@ def test_one_speaker_restored_takes_back_what_it_lost(told: Rehearsal, moments: 
     assert moments[TOLD].differences(digest_of(told)) == []
 
 
-def test_verify_tells_one_fen_and_one_household(told: Rehearsal) -> None:
+def test_verify_tells_one_fen_and_one_household(told: Rehearsal, moments: dict[str, Digest]) -> None:
+    assert is_sound(told, moments[TOLD])
     number = "select reference from income where source = 'payout' and known_to = 'infinity' order by 1 limit 1"
     [[payout]] = told.rows("registry", number)
     told.execute("registry", f"update income set fen = fen + 1 where reference = '{payout}'")
@@ -139,6 +140,7 @@ def test_verify_tells_one_fen_and_one_household(told: Rehearsal) -> None:
         assert f"  {payout}: speaker has " in words
         assert "cooperative.payout in registry" in words
         assert "1 differ" in words
+        assert not is_sound(told, None)
     finally:
         told.execute("registry", f"update income set fen = fen - 1 where reference = '{payout}'")
     assert is_verified(told)
