@@ -104,10 +104,17 @@ BREAKS = [
         INTAKE + "test_who_records_a_trial_run_while_it_is_forgotten_is_told",
     ),
     Break(
+        "register: who amends a household does not hold it",
+        "services/registry/store/households.py",
+        'held = " for no key update" if lock else ""',
+        'held = "" if lock else " for no key update"',
+        "tests/registry/test_two_writers.py::test_two_writers_at_once_say_nothing_by_halves",
+    ),
+    Break(
         "intake: a chunk that was numbered ahead is recorded by what the register knew then",
         "services/registry/actions/intake.py",
         "if early.register.is_empty or early.register == await self._known(job, file, early.keys):",
-        "if early.register.is_empty or early.keys is not None:",
+        "if early.register.is_empty or early.register == early.register:",
         INTAKE + "test_who_leaves_a_household_in_one_chunk_is_met_in_the_next_though_that_was_read_ahead",
     ),
     Break(
