@@ -30,7 +30,18 @@ from services.assessment.domain.catalogue import (
     layout,
 )
 from services.assessment.domain.evaluator import Bound, segment_sums
-from services.assessment.domain.language import LARGEST, Names, Offence, RuleRefused, Type, condition, number, read
+from services.assessment.domain.language import (
+    LARGEST,
+    Aggregate,
+    Names,
+    Offence,
+    RuleRefused,
+    Type,
+    Whole,
+    condition,
+    number,
+    read,
+)
 from services.assessment.domain.numbers import NumberBeyondPack, numbers_of_json, resolve
 from services.assessment.domain.packs import load
 from services.assessment.domain.words import label
@@ -361,3 +372,21 @@ def test_the_recipe_of_a_rule_works_as_written() -> None:
     assert [rules.verdicts[verdict] for verdict in outcome.verdict] == ["met", "unmet", "unknown", "unknown"]
     bit = rules.criteria[-1].bit
     assert [bool(mask & bit) for mask in outcome.fail.tolist()] == [False, True, False, False]
+
+
+class Meanwhile(Whole):
+    """A node at which another thread comes in between and names an aggregate of its own."""
+
+    __slots__ = ()
+
+    def __hash__(self) -> int:
+        ev.Shape(Aggregate("other", "members", "sum", Whole(Type("number"), self.value + 1), None))
+        return super().__hash__()
+
+
+def test_two_threads_that_load_packs_at_once_never_share_what_differs() -> None:
+    bound = Bound(date(2019, 8, 20), {})
+    value = 7_041_003  # in no pack
+    mine = ev.Shape(Aggregate("mine", "members", "sum", Meanwhile(Type("number"), value), None))
+    other = ev.Shape(Aggregate("other", "members", "sum", Whole(Type("number"), value + 1), None))
+    assert mine.key(bound) != other.key(bound)

@@ -132,4 +132,11 @@ BREAKS = [
         '("household", "circumstance", "subject", "finding", "run", "parameter_proposal")',
         "tests/assessment/test_scope.py::test_no_row_leaves_its_scope",
     ),
+    Break(
+        "judging: packs that are loaded at once share sums that differ",
+        "services/assessment/domain/evaluator.py",
+        "one.where), next(self._places))",
+        "one.where), len(self._known))",
+        "tests/assessment/test_language.py::test_two_threads_that_load_packs_at_once_never_share_what_differs",
+    ),
 ]

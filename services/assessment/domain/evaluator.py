@@ -9,8 +9,9 @@ stay in cache.
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, ClassVar, Final, NamedTuple
@@ -393,11 +394,12 @@ class Shape:
     """汇总之形: what an aggregate is apart from its name, and the numbers it is bound to: equal shapes are shared."""
 
     _known: ClassVar[dict[Any, int]] = {}
+    _places: ClassVar[Iterator[int]] = itertools.count()  # not the length: two threads may load packs at once
 
     def __init__(self, one: Aggregate) -> None:
         roots = [root for root in (one.element, one.where) if root is not None]
         nodes = [part for root in roots for part in lang.walk(root)]
-        self._place = self._known.setdefault((one.relation, one.how, one.element, one.where), len(self._known))
+        self._place = self._known.setdefault((one.relation, one.how, one.element, one.where), next(self._places))
         self._names = sorted({part.name for part in nodes if isinstance(part, lang.Given)})
         self._counts = any(isinstance(part, lang.CountsAs) for part in nodes)
 
