@@ -64,8 +64,12 @@ def java() -> Path:
 
 
 def new_cluster_id() -> str:
-    """A disk formatted anew is another cluster: positions in the old one say nothing about it (ADR 0012)."""
-    return urlsafe_b64encode(uuid4().bytes).rstrip(b"=").decode()
+    """A disk formatted anew is another cluster: positions in the old one say nothing about it (ADR 0012).
+
+    It never begins with `-`, which Kafka's tools would take for an option: one of 64 first starts failed.
+    """
+    drawn = uuid4().bytes
+    return urlsafe_b64encode(bytes((drawn[0] & 0x7F,)) + drawn[1:]).rstrip(b"=").decode()
 
 
 @dataclass(frozen=True)

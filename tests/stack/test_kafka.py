@@ -8,6 +8,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from stack import jars
+from stack.kafka import new_cluster_id
 from stack.problems import StackProblem
 
 
@@ -24,6 +25,12 @@ async def test_a_record_goes_in_and_comes_out(kafka_bootstrap: str, make_topic: 
     record = await consumer.getone()
     await consumer.stop()
     assert (record.key, record.value) == (b"key", b"value")
+
+
+def test_no_cluster_id_looks_like_an_option() -> None:
+    made = {new_cluster_id() for _ in range(2_000)}
+    assert len(made) == 2_000
+    assert not [one for one in made if one.startswith("-") or len(one) != 22]
 
 
 def test_every_jar_is_pinned_and_equal_to_its_pin() -> None:
