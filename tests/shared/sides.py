@@ -200,6 +200,9 @@ class Side:
             f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{template}'",
             f"create database {name} template {template} strategy file_copy",
             f"alter database {name} owner to {SERVICE}_owner",
+            f"revoke all on database {name} from public",  # as a real restore leaves it
+            f"grant connect, temporary on database {name} to {SERVICE}_owner, {SERVICE}_worker",
+            f"grant connect on database {name} to {SERVICE}_api",
         )
 
     async def _on_server(self, *statements: str) -> None:
