@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from services.registry.store.intake import hasten
 from services.registry.store.matches import refresh_matches
 from shared.db import Transaction
 
@@ -46,6 +47,7 @@ async def close_payouts(tx: Transaction, gone: Sequence[str]) -> list[int]:
     households = {row["household_no"] for row in await tx.driver.fetch(of, list(gone))}
     await tx.driver.execute(LOCK, sorted(households))
     now = await moment(tx)
+    await hasten(tx)
     await tx.driver.execute(
         "update income set known_to = greatest(known_from, $2), closed_by = 'cooperative'"
         " where source = 'payout' and known_to = 'infinity' and reference = any($1)",
