@@ -36,7 +36,7 @@ WHOLE = 500
 
 @dataclass(frozen=True)
 class Recipe:
-    """`make(village, role)`: the request. `shows`: whether an answer holds the seeded noun (LIST and BULK alone).
+    """`make(village, role)`: the request. `shows`: whether an answer holds the seeded noun.
 
     `is_spent`: each grant needs a request of its own. `is_slow`: one place a role is granted, not all that may be.
     `town`: roles whose deed is a township's, not a village's.
@@ -280,7 +280,7 @@ def _is_opened(_village: Village, answer: Any) -> bool:
     return answer["publicity"] is not None
 
 
-@recipe(f"POST {ASSESSMENT}/cases", Kind.BULK, _all_done, is_spent=True)
+@recipe(f"POST {ASSESSMENT}/cases", Kind.WRITE, _all_done, is_spent=True)
 def _open_cases(village: Village, _role: str) -> Asked:
     return Asked("POST", f"{ASSESSMENT}/cases", json={"village": village.code, "households": [village.a_household()]})
 
@@ -318,7 +318,7 @@ def _find(village: Village, _role: str) -> Asked:
     return Asked("POST", path, json={"finding": "rejected", "text": "经核实不属实"})
 
 
-@recipe(f"POST {ASSESSMENT}/publicities", Kind.BULK, _is_opened, is_spent=True)
+@recipe(f"POST {ASSESSMENT}/publicities", Kind.WRITE, _is_opened, is_spent=True)
 def _publish(village: Village, _role: str) -> Asked:
     body = {"village": village.code, "cases": [village.an_agreed_case()], "objections_to": "乡政府 0941-0000000"}
     return Asked("POST", f"{ASSESSMENT}/publicities", json=body)

@@ -176,8 +176,6 @@ class Trial:
     def _is_refused(self, answer: httpx.Response, role: Role, place: str) -> None:
         what = f"{role} at {place}"
         match self.recipe.kind:
-            case Kind.BULK if place == NOWHERE and answer.status_code == 404:
-                self._says(answer, 404, "parameter.missing", what)  # no law holds nowhere
             case Kind.LIST | Kind.BULK:
                 assert answer.status_code == 200, f"{what}: {answer.status_code} {answer.text[:300]}"
                 assert self.recipe.shows is not None
