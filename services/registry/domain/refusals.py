@@ -155,14 +155,6 @@ class DivisionUnknown(Invalid):
     hint_en = "Check the twelve-digit code of the village"
 
 
-class PersonMissing(Missing):
-    """人不存在."""
-
-    code = "person.missing"
-    zh = "未找到该人"
-    en = "No such person"
-
-
 class MemberNameless(Invalid):
     """成员无姓名: a new member needs a name; who is on record is named by his id."""
 
