@@ -121,7 +121,7 @@ class Hand:
     key: str
     value: str
     other: str
-    where: str
+    where: str | Callable[[Story], str]
     differs: frozenset[str]
 
     @asynccontextmanager
@@ -129,10 +129,11 @@ class Hand:
         """The row is another while this is open."""
         connection = await asyncpg.connect(postgres_of(story.home).dsn(self.service), ssl=False)
         change = f"update {self.table} set {self.value} ="
+        where = self.where if isinstance(self.where, str) else self.where(story)
         try:
             await connection.execute("set session_replication_role = replica")
             [row] = await connection.fetch(
-                f"select {self.key} as key, {self.value} as was from {self.table} where {self.where}"
+                f"select {self.key} as key, {self.value} as was from {self.table} where {where}"
             )
             assert await connection.execute(f"{change} {self.other} where {self.key} = $1", row["key"]) == "UPDATE 1"
             yield
@@ -143,20 +144,29 @@ class Hand:
 
 NET = f"figures[{pack('risk').outputs.index('near_line.number') + 1}]"
 OF_RISK = ("assessment", "finding", "judgement::text || pack")
-STANDING = "pack = 'risk' and judgement in (select judgement from subject order by household limit 1)"
+
+
+def _standing(story: Story) -> str:
+    """The standing finding of a household whose verdicts did not change, so that a change of one is one more."""
+    changed = {key.split(" ")[0] for key in story.known["causes"]}
+    household = story.numbers[min(story.numbers.keys() - changed)]
+    return f"pack = 'risk' and judgement in (select judgement from subject where household = '{household}')"
+
+
 KEPT = "job in (select job from intake where not dry_run order by job limit 1)"
 HANDS = {
     "the check of a doubt": Hand(
-        "registry", "doubt", "no", "check_id", "'I6'", "no = (select min(no) from doubt)", frozenset({"doubt"})
+        "registry", "doubt", "no", "check_id", "'I6'", "no = (select min(no) from doubt where check_id <> 'I6')",
+        frozenset({"doubt"}),
     ),
     "the code of a refusal": Hand(
         "registry", "intake_refusal", "no", "code", "'number.wrong'",
-        f"no = (select max(no) from intake_refusal where {KEPT})",
+        f"no = (select max(no) from intake_refusal where code <> 'number.wrong' and {KEPT})",
         frozenset({"rows refused, why", "answer book: rows that came back, why"}),
     ),
-    "one fen of an income": Hand(*OF_RISK, NET, f"{NET} + 1", STANDING, frozenset({"net income after, fen"})),
+    "one fen of an income": Hand(*OF_RISK, NET, f"{NET} + 1", _standing, frozenset({"net income after, fen"})),
     "a verdict": Hand(
-        *OF_RISK, "verdict", "'unknown'", STANDING,
+        *OF_RISK, "verdict", "'unknown'", _standing,
         frozenset({"verdicts on 15 October", "verdict change", "verdicts_changed", "cause of change"}),
     ),
     "the number of a member": Hand(
