@@ -4,7 +4,7 @@ processes at once each save a good part of their start.
 
 import sys
 
-from stack.problems import StackProblem
+from stack.problems import plain
 from stack.provision import SERVICES
 
 
@@ -30,5 +30,8 @@ def _run(arguments: list[str]) -> None:
 
 try:
     _run(sys.argv[1:])
-except StackProblem as problem:
+except Exception as error:
+    problem = plain(error)
+    if problem is None:
+        raise
     sys.exit(f"tuopin: {problem}")

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from stack.problems import StackProblem
+from stack.problems import StackProblem, plain
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 console = Console(highlight=False)
@@ -24,7 +24,10 @@ def main() -> None:
     """Run it; what the operator can mend is told without a traceback."""
     try:
         app()
-    except StackProblem as problem:
+    except Exception as error:
+        problem = plain(error)
+        if problem is None:
+            raise
         print(f"tuopin: {problem}", file=sys.stderr)
         sys.exit(1)
 
@@ -239,9 +242,7 @@ def topics(replicas: Annotated[int, typer.Option(help="copies of each record")] 
 
 
 def _bootstrap() -> str:
-    from stack.home import find
-
-    return os.environ.get("TUOPIN_KAFKA_BOOTSTRAP") or f"127.0.0.1:{find().ports.kafka}"
+    return os.environ.get("TUOPIN_KAFKA_BOOTSTRAP") or f"127.0.0.1:{_running_home().ports.kafka}"
 
 
 @app.command()

@@ -177,8 +177,9 @@ def _app_of(service: str) -> ModuleType:
 
 async def _connect(home: Home, service: str, opened: AsyncExitStack) -> asyncpg.Connection:
     """As the superuser: a verification must see every row, whatever its scope."""
+    address = postgres_of(home).dsn(service)
     try:
-        connection = await asyncpg.connect(postgres_of(home).dsn(service), ssl=False)
+        connection = await asyncpg.connect(address, ssl=False)
     except OSError:
         raise StackProblem("PostgreSQL does not answer", "start the stack with `tuopin up`") from None
     opened.push_async_callback(connection.close)

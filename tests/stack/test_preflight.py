@@ -1,6 +1,8 @@
 """What goes wrong while setting up or starting is said plainly, with what to do; nothing is changed on the way."""
 
 import ast
+import asyncio
+import errno
 import os
 import shutil
 import socket
@@ -11,16 +13,23 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import asyncpg
 import pytest
+import typer
+from typer.testing import CliRunner
 
 from stack import preflight
+from stack.command import app
 from stack.home import PROJECT, Ports, find, forget, free_port_base, open_home
-from stack.problems import StackProblem
+from stack.postgres import dsn
+from stack.problems import StackProblem, plain
 from stack.processes import free_ports, port_answers
 from stack.supervisor import hold, holder
 from stack.tokens import signing_key
+from tests.conftest import Cluster
 from tests.stack.homes import reachable_folder
 
+COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 CLOSED = "http://127.0.0.1:9"  # the discard port: nobody listens
 
 
@@ -218,37 +227,118 @@ def test_forgetting_a_home_leaves_what_is_not_its_own(tmp_path: Path) -> None:
     assert [path.name for path in home.folder.iterdir()] == ["letter.txt"]
 
 
+NOBODY_LISTENS = "127.0.0.1:9"
+
+
+@pytest.mark.parametrize(
+    ("command", "environment", "words"),
+    [
+        (["topics"], {"TUOPIN_KAFKA_BOOTSTRAP": NOBODY_LISTENS}, ("Kafka does not answer", "TUOPIN_KAFKA_BOOTSTRAP")),
+        (["migrate", "notify"], {"TUOPIN_DATABASE_URL": f"postgresql://a:b@{NOBODY_LISTENS}/c"}, ("Connect call",)),
+        (["replay", "notify"], {"TUOPIN_DATABASE_URL": f"postgresql://a:b@{NOBODY_LISTENS}/c"}, ("tuopin status",)),
+        (["gateway-config", "/dev/full"], {"TUOPIN_JWKS_URI": "https://a.example/keys"}, ("No space", "free some")),
+        (["sample", "--out", "/proc/none", "--households", "400"], {}, ("/proc/none", "run the same command again")),
+        (["backup", "/proc/none"], {}, ("there is no stack in",)),
+    ],
+)
+def test_what_the_system_refuses_is_told_plainly(
+    command: list[str], environment: dict[str, str], words: tuple[str, ...], tmp_path: Path
+) -> None:
+    assert_plain(tuopin(*command, TUOPIN_HOME=str(tmp_path / "none"), **environment), *words)
+
+
+async def test_a_password_that_does_not_fit_is_told_plainly(cluster: Cluster) -> None:
+    wrong = dsn(cluster.port, "postgres", "registry_worker", "not-it")
+    for command in ("migrate", "replay"):
+        told = {"TUOPIN_DATABASE_URL": wrong}
+        assert_plain(await asyncio.to_thread(tuopin, command, "registry", **told), "the database refused", "password")
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM])
+def test_what_belongs_to_another_user_is_told_so(number: int) -> None:
+    problem = plain(OSError(number, os.strerror(number), "/home/li/.stack/secrets/passwords.json"))
+    assert problem is not None
+    assert problem.what.startswith("/home/li/.stack/secrets/passwords.json: ")
+    assert "belongs to another user" in problem.remedy
+
+
+def test_a_fault_of_ours_keeps_its_trace() -> None:
+    fault = asyncpg.UndefinedTableError("relation does not exist")
+    assert [plain(one) for one in (KeyError("x"), AssertionError(), fault)] == [None, None, None]
+
+
+def test_every_command_is_there_and_tells_of_itself() -> None:
+    """`--help` of each, with what it does and each of its options; an unknown one ends with 2."""
+    wanted = (
+        "up down status logs clean api worker migrate topics token clock sample demo replay republish backup restore"
+    )
+    missing = {*wanted.split(), "verify"} - COMMANDS.keys()
+    assert missing == set()
+    options = {name for one in COMMANDS["token"].params for name in one.opts}
+    assert options >= {"--sub", "--name", "--role", "--division"}
+    for name, one in COMMANDS.items():
+        told = CliRunner().invoke(app, [name, "--help"], terminal_width=200)
+        assert told.exit_code == 0, name
+        assert (one.help or "").splitlines()[0][:40] in told.output, name
+    for wrong in (["frob"], ["token", "--frob"], ["api"], ["token", "--sub", "a"]):
+        assert CliRunner().invoke(app, wrong).exit_code == 2, wrong
+
+
 # --- the set-up of `make` ---------------------------------------------------------------------------------------------
+
+
+def set_up(project: Path, pretence: str = "pass", **environment: str) -> subprocess.CompletedProcess[str]:
+    """What `make` does first, by a Python that is made to believe something."""
+    script = f"import sys, runpy; {pretence}; runpy.run_path('stack/bootstrap.py', run_name='__main__')"
+    told = {**os.environ, **environment}
+    return subprocess.run(
+        [sys.executable, "-c", script], cwd=project, env=told, capture_output=True, text=True, check=False
+    )
 
 
 def test_old_pythons_can_read_the_set_up_and_are_told_so() -> None:
     source = (PROJECT / "stack" / "bootstrap.py").read_text()
     ast.parse(source, feature_version=(3, 6))
-    pretend = (
-        "import sys, runpy; sys.version_info = (3, 8, 10); runpy.run_path('stack/bootstrap.py', run_name='__main__')"
-    )
-    done = subprocess.run([sys.executable, "-c", pretend], cwd=PROJECT, capture_output=True, text=True, check=False)
-    assert_plain(done, "Python 3.8 is too old", "make PYTHON=")
+    assert_plain(set_up(PROJECT, "sys.version_info = (3, 8, 10)"), "Python 3.8 is too old", "make PYTHON=")
 
 
-def test_set_up_without_a_network_says_so(tmp_path: Path) -> None:
-    project = tmp_path / "project"
+@pytest.mark.parametrize(
+    ("pretence", "words"),
+    [
+        ("import platform; platform.machine = lambda: 'aarch64'", ("Linux aarch64", "docker-compose.yml")),
+        ("import platform; platform.system = lambda: 'Darwin'", ("Darwin x86_64", "docker-compose.yml")),
+        ("import platform; platform.libc_ver = lambda: ('glibc', '2.28')", ("glibc 2.28", "newer distribution")),
+        ("import platform; platform.libc_ver = lambda: ('', '')", ("unknown", "newer distribution")),
+        (
+            "import shutil, types; shutil.disk_usage = lambda _: types.SimpleNamespace(free=12_345_678)",
+            ("has 12 MB left; a first set-up needs 2500 MB", "free some space"),
+        ),
+    ],
+)
+def test_a_machine_that_will_not_do_is_named_before_anything_is_fetched(
+    pretence: str, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    assert_plain(set_up(bare_project(tmp_path), pretence), *words)
+    assert not (tmp_path / "project" / ".venv").exists()
+
+
+def bare_project(folder: Path) -> Path:
+    """As cloned, as far as the set-up is concerned."""
+    project = folder / "project"
     (project / "stack").mkdir(parents=True)
     shutil.copy(PROJECT / "stack" / "bootstrap.py", project / "stack")
     for name in ("requirements-bootstrap.lock", "requirements-dev.lock", "pyproject.toml"):
         shutil.copy(PROJECT / name, project)
+    return project
+
+
+def test_set_up_without_a_network_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
     cut_off = {"PIP_INDEX_URL": CLOSED, "PIP_RETRIES": "0", "PIP_CONFIG_FILE": os.devnull, "PIP_NO_CACHE_DIR": "1"}
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")} | cut_off
-    done = subprocess.run(
-        [sys.executable, "stack/bootstrap.py"],
-        cwd=project,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = set_up(bare_project(tmp_path), **cut_off)
     assert_plain(done, "installing the installer failed", "check the network")
-    assert not (project / ".venv" / ".tuopin-stamp").exists()
+    assert not (tmp_path / "project" / ".venv" / ".tuopin-stamp").exists()
 
 
 def test_fetching_kafka_without_a_network_says_so(tmp_path: Path) -> None:
