@@ -226,11 +226,14 @@ def write_whole(path: Path, record: Mapping[str, Any], mode: int = 0o644) -> Non
 
 
 @contextlib.contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """The folder itself is the lock: no file is left beside the secrets."""
+def alone_in(folder: Path, refusal: StackProblem | None = None) -> Iterator[None]:
+    """Wait for whoever holds the folder, or refuse. The folder itself is the lock: no file is left, not by a kill."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if refusal is None else fcntl.LOCK_NB))
+        except BlockingIOError as taken:
+            raise refusal or taken from None
         yield
     finally:
         os.close(descriptor)
@@ -239,7 +242,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
 def kept_secret(path: Path, make: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
     """Made once and then kept: of two who want it at the same moment, both get the same."""
     if not path.exists():
-        with _alone_in(path.parent):
+        with alone_in(path.parent):
             if not path.exists():
                 write_whole(path, make(), mode=0o600)
     kept = json.loads(path.read_text())

@@ -92,7 +92,7 @@ class Supervisor:
         """Start it when its needs are up, and again, after a pause, whenever it has ended."""
         for need in one.program.needs:
             await self._watched[need].up.wait()
-        pause = FIRST_PAUSE_SECONDS
+        failures = 0
         while not self._stopping.is_set():
             began = time.monotonic()
             code = await self._run_safely(one)
@@ -104,12 +104,10 @@ class Supervisor:
                 return
             one.exits.append(time.monotonic())
             one.restarts += 1
-            if time.monotonic() - began > GOOD_RUN_SECONDS:
-                pause = FIRST_PAUSE_SECONDS
+            failures = 1 if time.monotonic() - began > GOOD_RUN_SECONDS else failures + 1
             self._change(one, "restarting")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), pause * random.uniform(1, 1.3))
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+                await asyncio.wait_for(self._stopping.wait(), pause_after(failures))
 
     async def _run_safely(self, one: Watched) -> int | None:
         """Whatever goes wrong with one run, the watching goes on."""
@@ -214,6 +212,12 @@ class Supervisor:
         moment = datetime.now(UTC).isoformat(timespec="seconds")
         with contextlib.suppress(OSError), self._log_of(one.program.name).open("a") as log:
             log.write(f"{moment} watcher: {one.program.name} {text}\n")
+
+
+def pause_after(failures: int) -> float:
+    """How long to wait after so many runs without a good one: twice as long each time, ten seconds at the most."""
+    doubled = FIRST_PAUSE_SECONDS * 2 ** min(failures - 1, 10)
+    return min(doubled * random.uniform(1, 1.3), LONGEST_PAUSE_SECONDS)
 
 
 async def end(child: asyncio.subprocess.Process, number: signal.Signals, grace_seconds: float) -> None:

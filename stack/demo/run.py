@@ -17,8 +17,9 @@ from stack.demo.report import Report
 from stack.demo.script import Script
 from stack.demo.stage import morning
 from stack.demo.story import FIRST_DAY, SCENES, Cast, Scene, Story, scene
-from stack.home import Home
+from stack.home import Home, alone_in
 from stack.practice import practice_stack
+from stack.problems import StackProblem
 from stack.sample import write_sample
 
 MARKS = {"failed": "✗", "unknown": "?"}
@@ -44,9 +45,23 @@ def demonstrate(
     answers: Path | None = None,
     scenes: Sequence[Scene] = SCENES,
 ) -> int:
-    """Run it all; 0 only if every figure read back is the expected one. `answers` names another answer file."""
-    began = time.monotonic()
+    """Run it all; 0 only if every figure read back is the expected one. `answers` names another answer file.
+
+    One at a time in a folder: a second one would write other papers under the first and stop its stack.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    already = StackProblem(
+        f"a demonstration is already running in {folder}",
+        "wait until it has ended, or name another folder: `tuopin demo --folder /tmp/another`",
+    )
+    with alone_in(folder, already):
+        return _demonstrate(folder, county, households, console, answers, scenes)
+
+
+def _demonstrate(
+    folder: Path, county: str, households: int, console: Console, answers: Path | None, scenes: Sequence[Scene]
+) -> int:
+    began = time.monotonic()
     console.print(f"[bold]样本 sample[/bold]: {households} households of {county}")
     write_sample(county=county, households=households, folder=folder)
     answer_file = answers or folder / "answers.json"

@@ -25,12 +25,13 @@ from stack.demo.comparison import RULES, Comparison
 from stack.demo.run import conclude, demonstrate
 from stack.demo.script import Script
 from stack.demo.story import SCENES, Figures, Story, look_again
-from stack.home import RECORD
+from stack.home import RECORD, alone_in
 from stack.practice import wipe
 from stack.problems import StackProblem
 from stack.programs import postgres_of
 from stack.sample import write_sample
 from tests.stack.homes import reachable_folder
+from tests.stack.test_preflight import assert_plain, tuopin
 
 COUNTY = "623023"
 HOUSEHOLDS = 400
@@ -326,3 +327,15 @@ def test_a_home_that_is_not_for_practice_is_not_touched(tmp_path: Path) -> None:
     with pytest.raises(StackProblem):
         wipe(tmp_path)
     assert kept.exists()
+
+
+def test_a_second_demonstration_in_the_same_folder_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
+    """It would write other papers under the first and stop its stack."""
+    (tmp_path / "answers.json").write_text("the first one's")
+    with alone_in(tmp_path):
+        done = tuopin("demo", "--folder", str(tmp_path), "--households", str(HOUSEHOLDS))
+    assert_plain(done, f"a demonstration is already running in {tmp_path}", "--folder")
+    assert [path.name for path in tmp_path.iterdir()] == ["answers.json"]
+    assert (tmp_path / "answers.json").read_text() == "the first one's"
+    with alone_in(tmp_path, StackProblem("still held", "")):
+        pass

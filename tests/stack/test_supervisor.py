@@ -16,7 +16,7 @@ import pytest
 
 from stack.home import PROJECT
 from stack.processes import free_ports, port_is_free
-from stack.supervisor import KEPT_LOGS, LARGEST_LOG_BYTES, holder, rotate, trim
+from stack.supervisor import KEPT_LOGS, LARGEST_LOG_BYTES, holder, pause_after, rotate, trim
 
 Wanted = dict[str, Any]
 
@@ -160,6 +160,14 @@ def test_a_program_that_keeps_ending_is_failing_but_never_given_up(watch: Callab
     assert watching.pid("sound") == sound
     assert "exit code 3" in watching.states()["crasher"]["last_exit"]
     watching.end()
+
+
+def test_pauses_double_and_end_at_ten_seconds() -> None:
+    pauses = [max(pause_after(failures) for _ in range(200)) for failures in range(1, 12)]
+    assert 0.1 < pauses[0] <= 0.13
+    assert all(later > 1.5 * earlier for earlier, later in itertools.pairwise(pauses[:6]))
+    assert pauses[-3:] == [10.0] * 3, "nobody waits longer, however unlucky the draw"
+    assert pause_after(1_000_000) == 10.0, "and it is never given up"
 
 
 def crash_times(watching: Watching) -> list[float]:
