@@ -73,6 +73,7 @@ def api(settings: Settings) -> FastAPI:
 
 async def worker(settings: Settings) -> None:
     """Relay, hearing, due work and jobs until cancelled."""
+    packs()  # read once, before hearing and a run can both ask for them at the same moment
     pool, application = settings.database_pool_size, "assessment-worker"
     engine = create_engine(settings.database_url, pool_size=pool, application=application)
     clock = Clock(settings.home if settings.practice else None)

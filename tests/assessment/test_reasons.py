@@ -33,6 +33,7 @@ VILLAGE = DivisionCode.parse(hostile.VILLAGE)
 ON = date(2019, 10, 15)
 HOUSEHOLDS = 2_000
 YUAN, COUNT, EXACT = r"-?\d+\.\d\d", r"\d+", r"-?\d+\.\d{4}"
+N = r"(?P<n>\d+)"
 
 
 @dataclass(frozen=True)
@@ -92,14 +93,14 @@ SENTENCES: dict[tuple[str, str], dict[str, tuple[str, str]]] = {
     },
     ("exit", "income"): {
         "met": (
-            rf"家庭纯收入(?P<number>{YUAN})元，高于(?P<limit>{YUAN})元（\d+人，每人3218\.00元），高出(?P<distance>{YUAN})元",
-            rf"net income (?P<number>{YUAN}) yuan is above (?P<limit>{YUAN}) yuan \(\d+ persons at 3218\.00 yuan each\)"
+            rf"家庭纯收入(?P<number>{YUAN})元，高于(?P<limit>{YUAN})元（{N}人，每人3218\.00元），高出(?P<distance>{YUAN})元",
+            rf"net income (?P<number>{YUAN}) yuan is above (?P<limit>{YUAN}) yuan \({N} persons at 3218\.00 yuan each\)"
             rf" by (?P<distance>{YUAN}) yuan",
         ),
         "unmet": (
-            rf"家庭纯收入(?P<number>{YUAN})元，未超过(?P<limit>{YUAN})元（\d+人，每人3218\.00元；须高于，等于不算），"
+            rf"家庭纯收入(?P<number>{YUAN})元，未超过(?P<limit>{YUAN})元（{N}人，每人3218\.00元；须高于，等于不算），"
             rf"差(?P<distance>{YUAN})元",
-            rf"net income (?P<number>{YUAN}) yuan is not above (?P<limit>{YUAN}) yuan \(\d+ persons at 3218\.00 yuan"
+            rf"net income (?P<number>{YUAN}) yuan is not above (?P<limit>{YUAN}) yuan \({N} persons at 3218\.00 yuan"
             rf" each; it must be above, not equal\), short by (?P<distance>{YUAN}) yuan",
         ),
     },
@@ -121,16 +122,16 @@ SENTENCES: dict[tuple[str, str], dict[str, tuple[str, str]]] = {
     ),
     ("risk", "rigid_spend"): {
         "met": (
-            rf"合规自付医疗支出扣除理赔后(?P<number>{EXACT})元，低于家庭纯收入{YUAN}元的30%即(?P<limit>{EXACT})元，"
+            rf"合规自付医疗支出扣除理赔后(?P<number>{EXACT})元，低于家庭纯收入(?P<net>{YUAN})元的30%即(?P<limit>{EXACT})元，"
             rf"低(?P<distance>{EXACT})元",
             rf"self-paid medical spend net of insurance (?P<number>{EXACT}) yuan is below 30% of the net income of"
-            rf" {YUAN} yuan, that is (?P<limit>{EXACT}) yuan, by (?P<distance>{EXACT}) yuan",
+            rf" (?P<net>{YUAN}) yuan, that is (?P<limit>{EXACT}) yuan, by (?P<distance>{EXACT}) yuan",
         ),
         "unmet": (
-            rf"合规自付医疗支出扣除理赔后(?P<number>{EXACT})元，达到家庭纯收入{YUAN}元的30%即(?P<limit>{EXACT})元，"
+            rf"合规自付医疗支出扣除理赔后(?P<number>{EXACT})元，达到家庭纯收入(?P<net>{YUAN})元的30%即(?P<limit>{EXACT})元，"
             rf"超出(?P<distance>{EXACT})元",
             rf"self-paid medical spend net of insurance (?P<number>{EXACT}) yuan reaches 30% of the net income of"
-            rf" {YUAN} yuan, that is (?P<limit>{EXACT}) yuan, (?P<distance>{EXACT}) yuan over",
+            rf" (?P<net>{YUAN}) yuan, that is (?P<limit>{EXACT}) yuan, (?P<distance>{EXACT}) yuan over",
         ),
     },
     ("risk", "disaster"): {
@@ -159,14 +160,14 @@ SENTENCES: dict[tuple[str, str], dict[str, tuple[str, str]]] = {
     },
     ("risk", "near_line"): {
         "met": (
-            rf"家庭纯收入(?P<number>{YUAN})元，不低于监测参考线(?P<limit>{YUAN})元（\d+人，每人4827\.00元），"
+            rf"家庭纯收入(?P<number>{YUAN})元，不低于监测参考线(?P<limit>{YUAN})元（{N}人，每人4827\.00元），"
             rf"高出(?P<distance>{YUAN})元",
-            rf"net income (?P<number>{YUAN}) yuan is not below the monitoring line of (?P<limit>{YUAN}) yuan \(\d+"
+            rf"net income (?P<number>{YUAN}) yuan is not below the monitoring line of (?P<limit>{YUAN}) yuan \({N}"
             rf" persons at 4827\.00 yuan each\), (?P<distance>{YUAN}) yuan over",
         ),
         "unmet": (
-            rf"家庭纯收入(?P<number>{YUAN})元，低于监测参考线(?P<limit>{YUAN})元（\d+人，每人4827\.00元），差(?P<distance>{YUAN})元",
-            rf"net income (?P<number>{YUAN}) yuan is below the monitoring line of (?P<limit>{YUAN}) yuan \(\d+ persons"
+            rf"家庭纯收入(?P<number>{YUAN})元，低于监测参考线(?P<limit>{YUAN})元（{N}人，每人4827\.00元），差(?P<distance>{YUAN})元",
+            rf"net income (?P<number>{YUAN}) yuan is below the monitoring line of (?P<limit>{YUAN}) yuan \({N} persons"
             rf" at 4827\.00 yuan each\), short by (?P<distance>{YUAN}) yuan",
         ),
     },
@@ -174,8 +175,8 @@ SENTENCES: dict[tuple[str, str], dict[str, tuple[str, str]]] = {
 # Where nothing was measured against a limit, the sentence says so instead.
 WITHOUT_NUMBERS = {
     ("risk", "rigid_spend"): (
-        rf"合规自付医疗支出扣除理赔后{YUAN}元，没有刚性支出负担",
-        rf"self-paid medical spend net of insurance {YUAN} yuan: no rigid burden",
+        rf"合规自付医疗支出扣除理赔后(?P<rigid>{YUAN})元，没有刚性支出负担",
+        rf"self-paid medical spend net of insurance (?P<rigid>{YUAN}) yuan: no rigid burden",
     ),
     ("risk", "disaster"): ("近365天内没有受灾记录", "no disaster on record within 365 days"),
 }
@@ -360,13 +361,24 @@ def split(sentence: str, language: str) -> tuple[str, str, str]:
     return found[1], found[2], found[3]
 
 
-def read_back(pack: str, reason: Reason, language: str, expected: Expected | None) -> None:
+def beside(facts: CircumstancesRecorded) -> dict[str, str]:
+    """What a sentence may mention beside number, limit and distance, in its own words."""
+    n, net, living = plain.headcount(facts.members), plain.net_income_fen(facts, ON), facts.living
+    rigid = (living.self_paid_medical_fen or 0) - (living.insurance_paid_fen or 0)
+    return {"n": str(n), "net": "" if net is None else yuan(net), "rigid": yuan(rigid)}
+
+
+def read_back(
+    pack: str, facts: CircumstancesRecorded, reason: Reason, language: str, expected: Expected | None
+) -> None:
     place = ("zh", "en").index(language)
     name, body, law = split((reason.zh, reason.en)[place], language)
     assert name == NAMES[reason.code][place]
     assert law == ("；", "; ")[place].join(law_texts(reason.code, language))
     if expected is None:
-        assert re.fullmatch(WITHOUT_NUMBERS[pack, reason.code][place], body), body
+        found = re.fullmatch(WITHOUT_NUMBERS[pack, reason.code][place], body)
+        assert found is not None, body
+        assert found.groupdict().items() <= beside(facts).items()
         return
     found = re.fullmatch(SENTENCES[pack, reason.code][reason.state][place], body)
     assert found is not None, body
@@ -375,6 +387,8 @@ def read_back(pack: str, reason: Reason, language: str, expected: Expected | Non
         wanted = getattr(expected, what)
         assert said[what] == (wanted if isinstance(wanted, str) else wanted[place])
     assert said.get("distance") == expected.distance
+    also = {name: said[name] for name in ("n", "net") if name in said}
+    assert also.items() <= beside(facts).items()
     if "members" in said:
         names = [] if said["members"] is None else re.split(("、", "; ")[place], said["members"])
         shown = expected.members if reason.state == "unmet" or reason.code == "no_labour" else ()
@@ -388,7 +402,7 @@ def test_every_sentence_reads_back(told: list[tuple[str, CircumstancesRecorded, 
         if reason.state == "unknown":
             continue
         expect = expected_exit if pack == "exit" else expected_risk
-        read_back(pack, reason, language, expect(facts, reason.code))
+        read_back(pack, facts, reason, language, expect(facts, reason.code))
         seen[pack, reason.code, reason.state] += 1
     assert set(seen) == {(pack, code, state) for pack, code in SENTENCES for state in ("met", "unmet")}
     assert min(seen.values()) >= 20
@@ -412,27 +426,119 @@ def test_the_structured_reason_says_what_its_sentence_says(
         assert [law.zh for law in reason.laws] == law_texts(reason.code, "zh")
 
 
+# Columns that may be missing, as a sentence names them.
+ON_FILE = {
+    "present": ("是否在户", "present in the household"),
+    "birth_on": ("出生日期", "birth date"),
+    "schooling": ("在校生状况", "schooling"),
+    "education": ("文化程度", "education"),
+    "health": ("健康状况", "health"),
+    "medical_cover": ("基本医疗保险", "basic medical insurance"),
+    "labour": ("劳动技能", "fitness for work"),
+    "paid_on": ("兑付日期", "day of payment"),
+    "food_assured": ("吃饭有保障", "enough to eat"),
+    "clothing_assured": ("穿衣有保障", "enough to wear"),
+    "water_safe": ("饮水安全", "safe drinking water"),
+    "housing_level": ("住房等级", "level of the dwelling"),
+    "self_paid_medical_fen": ("合规自付医疗支出", "compliant self-paid medical spend"),
+    "insurance_paid_fen": ("理赔收入", "insurance paid out"),
+    "disaster_loss_fen": ("灾害损失", "loss by the disaster"),
+}
+UNDECLARED = ("2018-10-01至2019-09-30年度收入未申报", "income of the year 2018-10-01 to 2019-09-30 not declared")
+GAPS = (
+    rf"{UNDECLARED[0]}|(?P<refused>[^、]+)一问拒绝回答|(?P<missing>[^、]+)未登记(?:（(?P<member>[^）]+)）)?",
+    rf"{UNDECLARED[1]}|answer on (?P<refused>.+?) refused|(?P<missing>[^,]+?) not on file(?: \((?P<member>[^)]+)\))?",
+)
+# Of whom a criterion cannot say whether he meets it; where it asks for one able to work, whether he is one.
+IN_DOUBT: dict[str, Callable[[Member], bool | None]] = {
+    "people": lambda member: member.present,
+    "income": lambda member: member.present,
+    "near_line": lambda member: member.present,
+    "school": lambda member: plain.is_schooled(member, ON),
+    "medical": plain.is_covered,
+    "serious_illness": lambda member: plain.away_or(member, plain.is_not_seriously_ill(member)),
+    "job_loss": lambda member: plain.away_or(member, plain.has_not_lost_job(member, ON)),
+    "no_labour": lambda member: plain.can_work(member, ON),
+}
+
+
+def gaps_told(body: str, place: int) -> list[dict[str, str | None]]:
+    """What a sentence says is missing, one by one; the whole sentence is read."""
+    start, joint = (("无法判断，", "、"), ("cannot be known, ", ", "))[place]
+    assert body.startswith(start), body
+    rest, told = body.removeprefix(start), []
+    while rest:
+        found = re.match(rf"(?:{GAPS[place]})(?:{joint}|$)", rest)
+        assert found is not None, rest
+        told.append(found.groupdict())
+        rest = rest[found.end() :]
+    return told
+
+
+def is_truly_missing(facts: CircumstancesRecorded, gap: dict[str, str | None], place: int) -> bool:
+    """Whether the household's own circumstances lack just this."""
+    named = {words[place]: column for column, words in ON_FILE.items()}
+    if gap["refused"] is not None:
+        return bool(getattr(facts.living, named[gap["refused"]]) == "refused")
+    if gap["missing"] is None:
+        return hostile.Hostile(0, ON).year not in facts.income_declared
+    column = named[gap["missing"]]
+    if gap["member"] is not None:
+        whom = [one for one in facts.members if told_member(facts, one)[place] == gap["member"]]
+        return any(getattr(one, column) is None for one in whom)
+    if column == "paid_on":
+        return any(row.source == "payout" and row.paid_on is None for row in facts.income)
+    return getattr(facts.living, column, column) is None
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_every_sentence_of_what_cannot_be_known_reads_back(
+    told: list[tuple[str, CircumstancesRecorded, Reason]], language: str
+) -> None:
+    """Name and law as ever; each gap that it tells is one, and nobody on whom it turns is left out."""
+    place = ("zh", "en").index(language)
+    seen: Counter[tuple[str, str]] = Counter()
+    for pack, facts, reason in told:
+        if reason.state != "unknown":
+            continue
+        name, body, law = split((reason.zh, reason.en)[place], language)
+        assert (name, law) == (
+            NAMES[reason.code][place],
+            ("；", "; ")[place].join(law_texts(reason.code, language)),
+        )
+        gaps = gaps_told(body, place)
+        assert [gap for gap in gaps if not is_truly_missing(facts, gap, place)] == [], body
+        in_doubt = IN_DOUBT.get(reason.code)
+        wanted = {told_member(facts, one)[place] for one in facts.members if in_doubt and in_doubt(one) is None}
+        assert wanted == {gap["member"] for gap in gaps if gap["member"] is not None}, body
+        seen[pack, reason.code] += 1
+    assert set(seen) == set(SENTENCES)
+    assert min(seen.values()) >= 20
+
+
+def test_a_sentence_that_names_another_gap_is_found(told: list[tuple[str, CircumstancesRecorded, Reason]]) -> None:
+    """The reader must be able to fail: a thing that is on file, and a member who is not in doubt."""
+    facts = next(one for _, one, reason in told if reason.code == "medical" and reason.state == "unknown")
+    sound = next(one for one in facts.members if one.birth_on is not None)
+    [kin] = gaps_told(f"无法判断，出生日期未登记（{told_member(facts, sound)[0]}）", 0)
+    assert not is_truly_missing(facts, kin, 0)
+    fed = next(one for _, one, _ in told if one.living.food_assured == "yes")
+    [food] = gaps_told("cannot be known, answer on enough to eat refused", 1)
+    assert not is_truly_missing(fed, food, 1)
+    with pytest.raises(AssertionError):
+        gaps_told("无法判断，吃饭有保障未登记，另有原因", 0)
+
+
 def test_what_cannot_be_known_says_why(told: list[tuple[str, CircumstancesRecorded, Reason]]) -> None:
     seen: Counter[str] = Counter()
-    for _, facts, reason in told:
+    for _, _, reason in told:
         if reason.state != "unknown":
             continue
         assert reason.gaps
-        _, zh, _ = split(reason.zh, "zh")
-        _, en, _ = split(reason.en, "en")
-        assert zh == "无法判断，" + "、".join(gap.zh for gap in reason.gaps)
-        assert en == "cannot be known, " + ", ".join(gap.en for gap in reason.gaps)
-        for gap in reason.gaps:
-            seen[gap.kind] += 1
-            if gap.kind == "refused":
-                assert getattr(facts.living, gap.field) == "refused"
-                assert "拒绝回答" in gap.zh
-                assert "refused" in gap.en
-            if gap.kind == "missing" and gap.member is None and hasattr(facts.living, gap.field):
-                assert getattr(facts.living, gap.field) is None
-            if gap.kind == "undeclared":
-                assert hostile.Hostile(0, ON).year not in facts.income_declared
-    assert {"missing", "refused", "undeclared"} <= set(seen)
+        assert split(reason.zh, "zh")[1] == "无法判断，" + "、".join(gap.zh for gap in reason.gaps)
+        assert split(reason.en, "en")[1] == "cannot be known, " + ", ".join(gap.en for gap in reason.gaps)
+        seen.update(gap.kind for gap in reason.gaps)
+    assert set(seen) == {"missing", "refused", "undeclared"}
 
 
 def test_a_sentence_with_a_wrong_number_is_found(told: list[tuple[str, CircumstancesRecorded, Reason]]) -> None:
@@ -447,6 +553,6 @@ def test_a_sentence_with_a_wrong_number_is_found(told: list[tuple[str, Circumsta
             "zh": reason.zh.replace(reason.number[0], wrong),
         }
     )
-    read_back(pack, reason, "zh", expected)
+    read_back(pack, facts, reason, "zh", expected)
     with pytest.raises(AssertionError):
-        read_back(pack, altered, "zh", expected)
+        read_back(pack, facts, altered, "zh", expected)

@@ -24,7 +24,15 @@ from services.assessment.rules import PACKS, pack, packs
 from shared.events.registry import CircumstancesRecorded
 from shared.parameters import Parameters, read_parameters
 from shared.values import DivisionCode
-from stack.plain_judge import POVERTY_LINE_YUAN, PlainJudgement, headcount, judge, net_income_fen
+from stack.plain_judge import (
+    DISASTER_LOSS_FROM_FEN,
+    MONITORING_LINE_FEN,
+    POVERTY_LINE_YUAN,
+    PlainJudgement,
+    headcount,
+    judge,
+    net_income_fen,
+)
 from stack.provision import Database
 from tests.assessment import hostile
 
@@ -150,23 +158,56 @@ def said_verdicts() -> Iterator[tuple[str, str]]:
     return ((rules.id, verdict) for rules in packs() for verdict in rules.verdicts)
 
 
+Border = tuple[str, int]
+STEPS = (-1, 0, 1)
+AGES, BACK = (6, 7, 16, 60), {"job lost": 180, "disaster": 365}
+
+
+def fen_borders(people: Population) -> Iterator[Border]:
+    """How far each household's amounts lie from what they are measured against, in fen."""
+    line, monitoring = POVERTY_LINE_YUAN[people.on.year] * 100, MONITORING_LINE_FEN[people.on.year]
+    for one in people.facts:
+        living, net, n = one.living, net_income_fen(one, people.on), headcount(one.members)
+        if net is not None and n:
+            yield from (("poverty line", net - n * line), ("monitoring line", net - n * monitoring))
+        if living.disaster_loss_fen is not None and living.disaster_on is not None:
+            yield "disaster loss", living.disaster_loss_fen - DISASTER_LOSS_FROM_FEN
+        if net is not None and living.self_paid_medical_fen and living.insurance_paid_fen is not None:
+            yield "rigid spend", living.self_paid_medical_fen - living.insurance_paid_fen - 30 * net // 100
+
+
+def day_borders(people: Population) -> Iterator[Border]:
+    """How far each birthday, lost job and disaster lies from the day on which it begins or ceases to matter."""
+    birthdays = {
+        hostile.years_before(people.on, years) + timedelta(days=step): (f"aged {years}", step)
+        for years in AGES
+        for step in STEPS
+    }
+    for one in people.facts:
+        for member in one.members:
+            if member.birth_on in birthdays:
+                yield birthdays[member.birth_on]
+            if member.job_lost_on is not None:
+                yield "job lost", (people.on - member.job_lost_on).days - BACK["job lost"]
+        if one.living.disaster_on is not None:
+            yield "disaster", (people.on - one.living.disaster_on).days - BACK["disaster"]
+
+
 def test_borders_are_met_to_the_fen_and_to_the_day(populations: list[Population]) -> None:
-    fen: Counter[int] = Counter()
-    days: Counter[tuple[int, int]] = Counter()
+    """Of every number that a rule measures by, a thousand households lie on it, and as many on each side of it."""
+    seen: Counter[Border] = Counter()
     for people in populations:
-        borders = {
-            hostile.years_before(people.on, years) + timedelta(days=step): (years, step)
-            for years in (6, 7, 16)
-            for step in (-1, 0, 1)
-        }
-        for one in people.facts:
-            net, n = net_income_fen(one, people.on), headcount(one.members)
-            if net is not None and n:
-                fen[net - n * POVERTY_LINE_YUAN[people.on.year] * 100] += 1
-            days.update(borders[born] for member in one.members if (born := member.birth_on) in borders)
-    assert min(fen[step] for step in (-1, 0, 1)) >= 1_000
-    assert len(days) == 9
-    assert min(days.values()) >= 1_000
+        seen.update(fen_borders(people))
+        seen.update(day_borders(people))
+    wanted = [
+        "poverty line",
+        "monitoring line",
+        "rigid spend",
+        "disaster loss",
+        *(f"aged {one}" for one in AGES),
+        *BACK,
+    ]
+    assert {(name, step): seen[name, step] for name in wanted for step in STEPS if seen[name, step] < 1_000} == {}
 
 
 def one_fen(people: Population, rules: Pack) -> tuple[Pack, Bound]:
@@ -192,3 +233,17 @@ def test_a_planted_error_of_one_fen_or_one_day_is_found(
     people = populations[0]
     wrong, bound = plant(people, pack("exit"))
     assert len(differences(evaluated(wrong, people.batch, bound), people.plainly("exit"))) >= 100
+
+
+NUMBERS = [(name, key) for name in PACKS for key in pack(name).shape.parameters]
+
+
+@pytest.mark.parametrize(("name", "key"), NUMBERS, ids=[f"{name}-{key}" for name, key in NUMBERS])
+def test_no_number_of_a_pack_can_be_one_off_unnoticed(populations: list[Population], name: str, key: str) -> None:
+    """One fen, one day, one year, one point more than the law says: the plain judge, who knows the law, differs."""
+    people, rules = populations[0], pack(name)
+    bound = people.bound(rules)
+    number = bound.numbers[key]
+    assert number is not None
+    wrong = replace(bound, numbers={**bound.numbers, key: number + 1})
+    assert len(differences(evaluated(rules, people.batch, wrong), people.plainly(name))) >= 50

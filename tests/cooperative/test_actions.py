@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import pytest
 
 from services.cooperative import actions, reports
@@ -79,6 +80,33 @@ async def test_the_dividend_of_zhouqu_to_the_fen(office: Office) -> None:
     assert {line.account: line.closing for line in trial.lines if line.is_used} == {"102": 0, "222": 0, "332": 0}
     assert trial.totals["month_debit"] == 2 * TOTAL
     assert await office.faults() == []
+
+
+@pytest.mark.parametrize(
+    ("period", "apart"), [(201908, {"opening", "closing"}), (201909, {"month", "closing"})], ids=["brought in", "moved"]
+)
+async def test_one_fen_too_much_and_the_trial_balance_does_not_balance(
+    office: Office, period: int, apart: set[str]
+) -> None:
+    """Whoever changed a sum behind every guard: the columns of that part differ, by that fen, and it says so."""
+    book, distribution = await book_ready_to_pay(office, 3, 1_000)
+    await office.post(book, payment_terms(distribution.id, PAID_ON))
+    assert (await office.ask(reports.trial_balance, book, 201909)).is_balanced
+    connection = await asyncpg.connect(office.database.admin, ssl=False)
+    try:
+        await connection.execute("set session_replication_role = replica")
+        await connection.execute(
+            "update balance_month set dr = dr + 1 where period = $1"
+            " and account_id = (select id from account where code = '102')",
+            period,
+        )
+    finally:
+        await connection.close()
+    trial = await office.ask(reports.trial_balance, book, 201909)
+    assert not trial.is_balanced
+    sums = trial.totals
+    off = {part: sums[f"{part}_debit"] - sums[f"{part}_credit"] for part in ("opening", "month", "closing")}
+    assert off == {part: int(part in apart) for part in off}
 
 
 async def test_a_bounced_payment_is_taken_back_alone_and_paid_again(office: Office) -> None:

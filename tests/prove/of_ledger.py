@@ -84,6 +84,13 @@ BREAKS = [
         ACTIONS + "test_a_fact_leaves_with_the_commit_alone",
     ),
     Break(
+        "trial balance: it balances whatever stands there",
+        "services/cooperative/reports/trial_balance.py",
+        'return all(sums[f"{part}_debit"] == sums[f"{part}_credit"] for part',
+        'return all(sums[f"{part}_debit"] >= 0 for part',
+        ACTIONS + "test_one_fen_too_much_and_the_trial_balance_does_not_balance",
+    ),
+    Break(
         "reversal: posted with the sign of its original",
         "services/cooperative/postings/reversal.py",
         "    legs = tuple(leg.red() for leg in original.legs)\n",
