@@ -216,7 +216,7 @@ class Supervisor:
 
 def pause_after(failures: int) -> float:
     """How long to wait after so many runs without a good one: twice as long each time, ten seconds at the most."""
-    doubled = FIRST_PAUSE_SECONDS * 2 ** min(failures - 1, 10)
+    doubled = FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, 10)
     return min(doubled * random.uniform(1, 1.3), LONGEST_PAUSE_SECONDS)
 
 

@@ -8,7 +8,8 @@ from uuid import uuid4
 import pytest
 
 from shared.events.registry import CircumstancesRecorded, DivisionRecorded, HouseholdRecorded
-from tests.registry.ground import COUNTY, NEXT_VILLAGE, OTHER_COUNTY, VILLAGE, Ground
+from tests.registry import sheets
+from tests.registry.ground import COUNTY, NEXT_VILLAGE, OTHER_COUNTY, VILLAGE, Ground, file_of
 from tests.registry.make import household_body
 from tests.registry.sheets import citizen_id
 
@@ -319,3 +320,32 @@ async def test_counts_by_status_on_a_day(ground: Ground) -> None:
     before = (await ground.get("/reports/households", params=asked | {"on": "2019-01-01"})).json()
     assert (now["households"], now["persons"], now["by_status"]) == (2, 4, {"poor": 2})
     assert before["by_status"] == {"poor": 1}
+
+
+async def test_who_reads_doubts_is_written_down_and_findings_are_for_those_who_may_see_a_household(
+    ground: Ground,
+) -> None:
+    """A finding tells amounts and cover; an operator or accountant reads what is asked instead."""
+    rows = sheets.household()
+    rows[0]["工资性收入"] = "9123.00"
+    rows[1]["参加医疗保险情况"] = "未参加"
+    rows[2]["劳动技能"] = "普通劳动力"
+    await ground.intake(file_of(rows))
+    asked = {"division": VILLAGE.text, "purpose": "入户核实"}
+    clear = (await ground.get("/doubts", params=asked)).json()["items"]
+    found = {one["check_id"]: one["detail"] for one in clear}
+    assert {"F1", "C4", "L1"} <= found.keys()
+    assert any("9123.00" in one["detail"] for one in clear if one["check_id"] == "F1")
+    (log,) = await ground.rows("select caller, purpose, noun, ids from access_log")
+    assert (log["caller"], log["purpose"], log["noun"]) == ("li", "入户核实", "doubt")
+    assert set(log["ids"]) == {one[of] for one in clear for of in ("household", "person") if one[of]}
+    for role in ("operator", "accountant"):
+        veiled = (await ground.get("/doubts", params={"division": VILLAGE.text}, role=role)).json()["items"]
+        told = {one["check_id"]: one["detail"] for one in veiled}
+        assert told["F1"].endswith("？")
+        assert told["C4"].endswith("？")
+        assert told["L1"] == found["L1"], "nothing sensitive is in it"
+        assert "9123" not in str(veiled)
+    assert await ground.value("select count(*) from access_log") == 3, "each question is written down"
+    beyond = await ground.get("/doubts", params=asked, divisions=[NEXT_VILLAGE.text])
+    assert beyond.json()["items"] == []

@@ -1,4 +1,4 @@
-"""Counts and open doubts over HTTP."""
+"""Counts and open doubts over HTTP. A doubt tells of a household: who reads it is written down."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ from uuid import UUID
 
 from fastapi import Query
 
-from services.registry.api.households import READERS, DivisionAsked
+from services.registry.api.households import IN_CLEAR, READERS, DivisionAsked
+from services.registry.checks import CHECKS
+from services.registry.domain.fields import BY_NAME, Privacy
 from services.registry.reports import households as reports
+from shared.auth import log_access
 from shared.clock import today
 from shared.values import DivisionCode
-from shared.web import DivisionField, Now, Out, Page, PagingAsked, Router, Tx
+from shared.web import DivisionField, Now, Officer, Out, Page, PagingAsked, Purpose, Router, Tx
 
 router = Router("统计与疑点")
+USUAL_PURPOSE = "疑点核查"
+QUESTIONS = {check.id: check for check in CHECKS}
 
 
 class CountsOut(Out):
@@ -44,8 +49,9 @@ class DoubtOut(Out):
     row: int | None
 
     @classmethod
-    def of(cls, one: reports.OpenDoubt) -> DoubtOut:
-        """A line of the list."""
+    def of(cls, one: reports.OpenDoubt, *, in_clear: bool) -> DoubtOut:
+        """A line of the list. Who may not see a household in clear reads what is asked, not what was found."""
+        zh, en = (one.detail_zh, one.detail_en) if in_clear else _without_findings(one)
         return cls(
             id=one.id,
             household=one.household,
@@ -53,12 +59,20 @@ class DoubtOut(Out):
             check_id=one.check_id,
             severity=one.severity,
             field=one.field,
-            detail=one.detail_zh,
-            detail_en=one.detail_en,
+            detail=zh,
+            detail_en=en,
             opened_at=one.opened_at,
             intake=one.batch,
             row=one.batch_row,
         )
+
+
+def _without_findings(one: reports.OpenDoubt) -> tuple[str, str]:
+    """A finding about income or cover tells of both; its check's question does not."""
+    field, check = BY_NAME.get(one.field), QUESTIONS.get(one.check_id)
+    if check is None or (field is not None and field.privacy in (Privacy.PLAIN, Privacy.PERSONAL)):
+        return one.detail_zh, one.detail_en
+    return check.zh, check.en
 
 
 @router.get("/reports/households", roles=READERS)
@@ -84,12 +98,14 @@ async def count_households(
 @router.get("/doubts", roles=READERS)
 async def list_doubts(
     tx: Tx,
+    officer: Officer,
     paging: PagingAsked,
+    purpose: Purpose,
     division: Annotated[DivisionAsked, Query(description="区划代码：该区划及其下级")],
     check: Annotated[str | None, Query(pattern=r"^[A-Z][0-9]{1,3}$", description="校验规则编号")] = None,
     household: Annotated[UUID | None, Query(description="户标识")] = None,
 ) -> Page[DoubtOut]:
-    """未核查的疑点，先发现的在前."""
+    """未核查的疑点，先发现的在前；查看留痕."""
     rows = await reports.open_doubts(
         tx,
         DivisionCode.parse(division),
@@ -98,4 +114,8 @@ async def list_doubts(
         after=None if paging.after is None else paging.after[0],
         limit=paging.limit + 1,
     )
-    return paging.page(rows, lambda one: [one.no], DoubtOut.of)
+    shown = rows[: paging.limit]
+    ids = dict.fromkeys(str(one) for row in shown for one in (row.household, row.person) if one is not None)
+    await log_access(tx, officer, purpose=purpose or USUAL_PURPOSE, noun="doubt", ids=list(ids))
+    in_clear = bool(officer.roles & frozenset(IN_CLEAR))
+    return paging.page(rows, lambda one: [one.no], lambda one: DoubtOut.of(one, in_clear=in_clear))
