@@ -172,6 +172,41 @@ def test_each_route_names_its_caller_and_what_it_answers(service: str) -> None:
         assert (inspect.getdoc(one.endpoint) or "").strip(), f"{one.path} says nothing of itself"
 
 
+def reached(module: str, seen: set[str]) -> set[str]:
+    """Modules of ours that it imports, and those that they import."""
+    file = (ROOT / Path(*module.split("."))).with_suffix(".py")
+    file = file if file.exists() else file.with_suffix("") / "__init__.py"
+    if module in seen or not file.exists():
+        return seen
+    seen.add(module)
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        match node:
+            case ast.ImportFrom(module=str(source), names=names):
+                imported = [source, *(f"{source}.{one.name}" for one in names)]
+            case ast.Import(names=names):
+                imported = [one.name for one in names]
+            case _:
+                continue
+        for one in imported:
+            if one.split(".")[0] in ("stack", "shared", "services"):
+                reached(one, seen)
+    return seen
+
+
+@pytest.mark.parametrize("judge", ["stack.plain_judge", "stack.sample.truth"])
+def test_the_plain_judge_shares_nothing_with_those_it_judges(judge: str) -> None:
+    """No pack, no evaluator, no resolver of numbers: who disagrees must have read the law himself."""
+    found = reached(judge, set())
+    assert {one for one in found if one.startswith("services") or one == "shared.parameters"} == set()
+    assert "shared.events.registry" in found, "both judge the same circumstances"
+    text = (ROOT / Path(*judge.split("."))).with_suffix(".py").read_text(encoding="utf-8")
+    assert not re.search(r"yaml|\.csv|import_module|__import__|open\(|read_text", text), "nor read from their files"
+
+
+def test_the_search_through_imports_finds_what_is_shared() -> None:
+    assert "services.assessment.domain.evaluator" in reached("services.assessment.rules", set())
+
+
 def test_no_moment_is_cut_to_a_date_but_by_the_clock() -> None:
     """`.date()` on a moment gives UTC's day; `shared.clock.today` gives Shanghai's."""
     culprits = []
