@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from services.assessment.domain.cases import (
     Objection,
     ObjectionClosed,
     ObjectionMisdated,
+    ShownHousehold,
     Standing,
     VerdictNotMet,
     close_objection,
@@ -24,6 +25,8 @@ from services.assessment.domain.cases import (
 from services.assessment.domain.machine import (
     Door,
     EvidenceWrong,
+    Procedure,
+    Step,
     StepNotYours,
     StepOutOfTurn,
     read_evidence,
@@ -261,6 +264,86 @@ def test_a_decision_carries_what_registry_needs() -> None:
     assert case.decision is not None
     assert (fact.decision, fact.version_judged, fact.outcome) == (case.decision.id, 7, "exit_approved")
     assert (fact.effective_on, fact.document_number) == (date(2019, 8, 31), "镇发〔2019〕31号")
+
+
+@dataclass(frozen=True)
+class Try:
+    """An attempt that nothing but one guard stands against."""
+
+    case: Case
+    evidence: dict[str, object] = field(default_factory=dict)
+    by: Actor = CLERK
+    standing: dict[str, object] = field(default_factory=dict)
+
+    def take(self, procedure: Procedure, declared: Step) -> Case:
+        """Late on the first day on which the town may decide."""
+        standing = replace(Standing(self.case.judged, None, 0, NUMBERS), **self.standing)  # type: ignore[arg-type]
+        read = read_evidence(declared, self.evidence)
+        at = NOON + timedelta(days=11)
+        return take(procedure, declared, self.case, read, self.by, at, standing, new_id())[0]
+
+
+def tries() -> dict[tuple[str, str], Try]:
+    """For each guard of each step what it alone refuses."""
+    listed, _ = make_case()
+    reviewed, _ = act(listed, "meeting", votes())
+    record: dict[str, object] = {"verified_on": "2019-08-20", "village_by": "王强", "team_by": "李敏"}
+    verified, _ = act(reviewed, "verify", record)
+    agreed, other = agreed_case(), agreed_case()
+    hung = make_publicity(agreed)
+    published, _ = act(agreed, "publish", {}, hung=hung, door=Door.PUBLICITY)
+    hung = posted(hung, new_id(), datetime(2019, 8, 23, 1, tzinfo=UTC), "hash")
+    ended, _ = end(hung, date(2019, 8, 31))
+    system = Actor("system", "系统", frozenset({"system"}), Scope.everything())
+    passed, _ = act(published, "publicity_ended", {}, system, NOON + timedelta(days=11), ended, Door.PUBLICITY)
+    paper: dict[str, object] = {"document_number": "镇发1号", "effective_on": "2019-08-31"}
+    why: dict[str, object] = {**paper, "why": "材料不全"}
+    early: dict[str, object] = {"effective_on": "2019-08-30"}
+    over: dict[str, object] = {"publicity": ended}
+    both = replace(CLERK, roles=frozenset({"clerk", "approver"}))
+    unmet = CitedJudgement(new_id(), 8, "unmet")
+    next_village = DivisionCode.parse("522630101202")
+    elsewhere = ShownHousehold(passed.household, "5226301012010001", next_village, "二组", "王*明", 4, ("poor",))
+    objected: dict[str, object] = {"objections_open": 1}
+    day_before = "2019-08-19"
+    return {
+        ("meeting", "no_objection_open"): Try(listed, votes(), standing=objected),
+        ("meeting", "day_of_held_on"): Try(listed, votes(on=day_before)),
+        ("meeting", "counts_fit"): Try(listed, votes(votes_for=11, against=10)),
+        ("meeting", "quorum"): Try(listed, votes(present=19, votes_for=19, against=0)),
+        ("verify", "day_of_verified_on"): Try(reviewed, {**record, "verified_on": day_before}),
+        ("verify", "two_people"): Try(reviewed, {**record, "team_by": "王强"}),
+        ("consent", "day_of_signed_on"): Try(verified, {"signed_on": day_before, "document": "认字1号"}),
+        ("refusal", "day_of_refused_on"): Try(verified, {"refused_on": day_before, "why": "不同意"}),
+        ("publish", "on_its_list"): Try(agreed, standing={"publicity": make_publicity(other)}),
+        ("publish", "no_objection_open"): Try(agreed, standing={"publicity": make_publicity(agreed), **objected}),
+        ("publicity_ended", "list_ended"): Try(published, by=system, standing={"publicity": hung}),
+        ("publicity_ended", "no_objection_open"): Try(published, by=system, standing={**over, **objected}),
+        ("explain", "explains_the_newest"): Try(listed, {"judgement": str(listed.judged.id), "why": "已核实"}),
+        ("approve", "second_person"): Try(passed, paper, both, over),
+        ("approve", "no_objection_open"): Try(passed, paper, APPROVER, {**over, **objected}),
+        ("approve", "still_here"): Try(passed, paper, APPROVER, {**over, "strange": elsewhere}),
+        ("approve", "judgement_stands"): Try(passed, paper, APPROVER, {**over, "latest": unmet}),
+        ("approve", "effective_after_publicity"): Try(passed, {**paper, **early}, APPROVER, over),
+        ("refuse", "second_person"): Try(passed, why, both, over),
+        ("refuse", "no_objection_open"): Try(passed, why, APPROVER, {**over, **objected}),
+        ("refuse", "effective_after_publicity"): Try(passed, {**why, **early}, APPROVER, over),
+    }
+
+
+def test_every_guard_of_every_step_has_something_that_it_alone_refuses() -> None:
+    assert set(tries()) == {(step.code, guard.code) for step in EXIT.steps for guard in step.guards}
+
+
+@pytest.mark.parametrize(("step", "guard"), sorted(tries()))
+def test_a_guard_refuses_what_would_be_granted_without_it(step: str, guard: str) -> None:
+    one = tries()[step, guard]
+    declared = next(each for each in EXIT.steps if each.code == step)
+    with pytest.raises(Problem):
+        one.take(EXIT, declared)
+    open_door = replace(declared, guards=tuple(each for each in declared.guards if each.code != guard))
+    moved = one.take(EXIT, open_door)
+    assert moved.trail[-1].step == step
 
 
 def test_who_opened_a_case_may_not_refuse_it_either() -> None:

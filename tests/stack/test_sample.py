@@ -18,11 +18,13 @@ from services.registry.checks import CHECKS
 from services.registry.domain.fields import BY_NAME, COMPONENT_OF, by_header
 from services.registry.forms import Reading, read_file
 from shared.values import CitizenId, Money, Scope, ValueWrong
+from stack.plain_judge import judge, net_income_fen
 from stack.problems import StackProblem
-from stack.sample import write_sample
+from stack.sample import SEED, _Maker, write_sample
 from stack.sample.form import COLUMNS, TITLE
 from stack.sample.nouns import JUDGED_AGAIN, LINE_FEN, VISITED
 from stack.sample.plan import Shortfalls, make_plan
+from stack.sample.truth import facts_of
 
 COUNTY, HOUSEHOLDS = "623023", 700
 
@@ -160,6 +162,32 @@ def test_planted_shortfalls_change_or_stay_as_the_line_says(sample: Sample) -> N
     assert groups["exactly_on"] >= least.exactly_on
     assert groups["same"] >= least.same_as_dividend
     assert groups["one_more"] >= least.one_fen_more
+
+
+def test_whom_a_dividend_is_to_lift_or_not_fails_the_line_alone_or_nothing() -> None:
+    """Of a full county, by the plain judge: S = line × n − net to the fen, and what he finds on both days."""
+    random = Random(SEED)
+    plan = make_plan(COUNTY, 20_000, random)
+    maker = _Maker(random, plan)
+    groups: Counter[str] = Counter()
+    for seat in plan.seats:
+        if seat.shortfall is None:
+            continue
+        home, own = maker._drawn(seat), seat.dividend_fen
+        facts, paid = facts_of(home), facts_of(home, dividend_fen=own)
+        net = net_income_fen(facts, VISITED)
+        assert net is not None
+        gap = LINE_FEN * home.present - net
+        before, after = judge(facts, VISITED), judge(paid, JUDGED_AGAIN)
+        assert before.failed("exit") == (["income"] if gap >= 0 else []), seat
+        assert after.failed("exit") == (["income"] if gap >= own else []), seat
+        assert (before.unknown("exit"), after.unknown("exit")) == ([], [])
+        named = {"above": gap < 0, "on the line": gap == 0, "lifted": 0 <= gap < own}
+        named |= {"to the line": gap == own, "a fen short": gap == own + 1}
+        groups.update(name for name, holds in named.items() if holds)
+    assert groups["above"] >= 50
+    assert groups["lifted"] >= 50
+    assert (groups["on the line"], groups["to the line"], groups["a fen short"]) == (20, 20, 20)
 
 
 def test_net_incomes_are_those_of_the_file(sample: Sample) -> None:
