@@ -50,11 +50,19 @@ ANSWERS = (
         "The request body is too large", "请拆分后分批提交",
     ),
     Answer(
+        426, "gateway.version", "版本不支持", "请求所用的HTTP版本不受支持",
+        "This version of HTTP is not spoken here", "请用 HTTP/1.1 或 HTTP/2",
+    ),
+    Answer(
         429, "gateway.too_many", "请求过于频繁", "短时间内请求过多", "Too many requests", "请稍候再试", retry_after=1
     ),
     Answer(
         431, "gateway.headers", "请求头过大", "请求头超过上限",
         "The request headers are too large", "请减少请求头",
+    ),
+    Answer(
+        501, "gateway.encoding", "编码不支持", "不支持这种传输编码",
+        "This transfer encoding is not known here", "请用 chunked 或写明 content-length",
     ),
     Answer(
         503, "gateway.unavailable", "暂不可用", "服务暂不可用",
@@ -68,16 +76,31 @@ ANSWERS = (
 ANY_OTHER = Answer(
     400, "gateway.error", "错误", "网关未能处理该请求", "The gateway could not handle the request", "请稍后重试"
 )
-UNREAD = (400, 431)
+NO_UPGRADE = Answer(
+    403, "gateway.upgrade", "没有权限", "网关不提供隧道，也不切换协议",
+    "The gateway opens no tunnels and changes no protocols", "请以普通的 HTTP 请求访问",
+)  # fmt: skip
+UNREAD = (400, 426, 431, 501)
 
 
 def local_replies() -> dict[str, Any]:
     """Mappers alone: a format at the top level would rewrite good answers of the gateway too."""
-    exact = [_mapper(answer, {"op": "EQ", "value": _runtime_number(answer.status)}) for answer in ANSWERS]
-    return {"mappers": [*exact, _mapper(ANY_OTHER, {"op": "GE", "value": _runtime_number(400)})]}
+    exact = [_mapper(answer, _status("EQ", answer.status)) for answer in ANSWERS]
+    return {"mappers": [_mapper(NO_UPGRADE, _asks_for_upgrade()), *exact, _mapper(ANY_OTHER, _status("GE", 400))]}
 
 
-def _mapper(answer: Answer, comparison: dict[str, Any]) -> dict[str, Any]:
+def _status(op: str, status: int) -> dict[str, Any]:
+    return {"status_code_filter": {"comparison": {"op": op, "value": _runtime_number(status)}}}
+
+
+def _asks_for_upgrade() -> dict[str, Any]:
+    """Envoy refuses both with the status of a token that is not ours."""
+    tunnel = {"header_filter": {"header": {"name": ":method", "string_match": {"exact": "CONNECT"}}}}
+    other = {"header_filter": {"header": {"name": "upgrade", "present_match": True}}}
+    return {"and_filter": {"filters": [_status("EQ", NO_UPGRADE.status), {"or_filter": {"filters": [tunnel, other]}}]}}
+
+
+def _mapper(answer: Answer, when: dict[str, Any]) -> dict[str, Any]:
     problem = {
         "type": f"urn:tuopin:problem:{answer.code}",
         "title": answer.title,
@@ -90,13 +113,13 @@ def _mapper(answer: Answer, comparison: dict[str, Any]) -> dict[str, Any]:
         "trace_id": "connection-%CONNECTION_ID%" if answer.status in UNREAD else "%STREAM_ID%",
     }
     mapper: dict[str, Any] = {
-        "filter": {"status_code_filter": {"comparison": comparison}},
+        "filter": when,
         "body_format_override": {"content_type": "application/problem+json; charset=utf-8", "json_format": problem},
     }
     told = {}
     if answer.retry_after is not None:
         told["retry-after"] = str(answer.retry_after)
-    if answer.status in (401, 403):
+    if answer.code in ("gateway.token", "gateway.audience"):
         told["www-authenticate"] = "Bearer"  # Envoy's own repeats the address with its query, which may name a person
     if told:
         mapper["headers_to_add"] = [

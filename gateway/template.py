@@ -256,7 +256,7 @@ def _public_matches(service: str) -> list[dict[str, str]]:
 
 
 def _routes(gateway: Gateway) -> dict[str, Any]:
-    routes = [_landing_route(gateway)]
+    routes = [_tunnel_route(), _landing_route(gateway)]
     for service in gateway.upstreams:
         routes += _service_routes(service, gateway)
     everywhere = [_header("x-content-type-options", "nosniff")]
@@ -273,6 +273,16 @@ def _routes(gateway: Gateway) -> dict[str, Any]:
         "virtual_hosts": [host],
         "response_headers_to_add": everywhere,
         "max_direct_response_body_size_bytes": 16384,
+    }
+
+
+def _tunnel_route() -> dict[str, Any]:
+    """CONNECT asks for a tunnel, and there is none: refused at once, where the buffer would wait for an end of it."""
+    unbuffered = {"@type": f"{TYPE}.http.buffer.v3.BufferPerRoute", "disabled": True}
+    return {
+        "match": {"connect_matcher": {}},
+        "direct_response": {"status": 403},
+        "typed_per_filter_config": {"envoy.filters.http.buffer": unbuffered},
     }
 
 

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from joserfc.jwk import ECKey
 
-from gateway.answers import ANSWERS
+from gateway.answers import ANSWERS, NO_UPGRADE
 from gateway.template import IDENTITY_HEADERS, Limit
 from stack import envoy
 from stack.provision import SERVICES
@@ -38,7 +38,7 @@ def assert_problem(answer: httpx.Response, status: int, code: str) -> dict[str, 
     assert any("\u4e00" <= letter <= "\u9fff" for letter in problem["detail"])
     assert problem["detail_en"].isascii()
     assert problem["hint"]
-    if status in (400, 431):  # refused before it had an id
+    if status in (400, 426, 431, 501):  # refused before it had an id
         assert problem["trace_id"].startswith("connection-")
     else:
         assert problem["trace_id"] == answer.headers["x-request-id"]
@@ -157,6 +157,92 @@ async def raw_status(gateway: Running, first_line: str, headers: str = "") -> in
     return int(answer.split()[1])
 
 
+# --- what is barely HTTP, or none -------------------------------------------------------------------------------------
+
+
+async def spoken(gateway: Running, said: bytes) -> httpx.Response:
+    """What comes back for these very bytes; a client library would send none of them."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    writer.write(said)
+    try:
+        head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)).decode().split("\r\n")
+    except TimeoutError:
+        raise AssertionError(f"no answer to {said[:20]!r}") from None
+    headers = dict(line.split(": ", 1) for line in head[1:-2])
+    is_head = said.startswith(b"HEAD")
+    body = b"" if is_head else await asyncio.wait_for(reader.readexactly(int(headers["content-length"])), 10)
+    if is_head:  # a body would come at once, in front of what is answered next
+        writer.write(b"GET /healthz HTTP/1.1\r\nhost: gateway\r\n\r\n")
+        assert (await asyncio.wait_for(reader.readline(), 10)).startswith(b"HTTP/1.1 200")
+    writer.close()
+    return httpx.Response(int(head[0].split()[1]), headers=headers, content=body)
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "kind"),
+    [
+        ("/registry/v1/things", 200, "application/json"),
+        ("/registry/docs", 200, "application/json"),
+        ("/", 200, "text/html; charset=utf-8"),
+        ("/nothing", 404, "application/problem+json; charset=utf-8"),
+    ],
+)
+async def test_head_is_answered_as_get_without_the_body(gateway: Running, path: str, status: int, kind: str) -> None:
+    asked = f"HEAD {path} HTTP/1.1\r\nhost: gateway\r\nauthorization: {bearer()['authorization']}\r\n\r\n"
+    answer = await spoken(gateway, asked.encode())
+    assert (answer.status_code, answer.headers["content-type"]) == (status, kind)
+    assert int(answer.headers["content-length"]) > 0
+    if status == 200 and path != "/":
+        assert gateway.upstream.requests[-1]["method"] == "HEAD"
+
+
+async def test_head_needs_a_token_where_get_does(gateway: Running) -> None:
+    before = len(gateway.upstream.requests)
+    answer = await spoken(gateway, b"HEAD /registry/v1/things HTTP/1.1\r\nhost: gateway\r\n\r\n")
+    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+    assert len(gateway.upstream.requests) == before
+
+
+BEHIND = "GET /registry/v1/smuggled HTTP/1.1\r\nhost: gateway\r\n\r\n"
+LENGTH, CHUNKED = "content-length: ", "transfer-encoding: chunked\r\n"
+NO_HTTP: dict[str, tuple[str, str, str, int, str]] = {
+    "a handshake of TLS": ("", "\x16\x03\x01\x02\x00", "", 400, "gateway.malformed"),
+    "words": ("", "how are you", "", 400, "gateway.malformed"),
+    "a method of our own": ("BREW", "", "", 400, "gateway.malformed"),
+    "a method in small letters": ("get", "", "", 400, "gateway.malformed"),
+    "a blank in the address": ("GET", "/registry/v1/a b", "", 400, "gateway.malformed"),
+    "Chinese in the address": ("GET", "/registry/v1/things?name=李", "", 400, "gateway.malformed"),
+    "a NUL": ("GET", "", "x-note: a\0b\r\n", 400, "gateway.malformed"),
+    "a blank before the colon": ("GET", "", "x-tuopin-sub : admin\r\n", 400, "gateway.malformed"),
+    "a length and chunks": ("POST", "", f"{LENGTH}4\r\n{CHUNKED}\r\n0\r\n\r\n{BEHIND}", 400, "gateway.malformed"),
+    "two lengths": ("POST", "", f"{LENGTH}4\r\n{LENGTH}44\r\n\r\nabcd{BEHIND}", 400, "gateway.malformed"),
+    "less than nothing": ("POST", "", f"{LENGTH}-1\r\n", 400, "gateway.malformed"),
+    "a length in letters": ("POST", "", f"{LENGTH}4x\r\n\r\nabcd", 400, "gateway.malformed"),
+    "a chunk of no size": ("POST", "", f"{CHUNKED}\r\nzz\r\nabc\r\n0\r\n\r\n{BEHIND}", 400, "gateway.malformed"),
+    "an encoding of our own": ("POST", "", "transfer-encoding: xchunked\r\n\r\n0\r\n", 501, "gateway.encoding"),
+    "a tunnel": ("CONNECT", "elsewhere:80", "", 403, "gateway.upgrade"),
+    "another protocol": ("GET", "", "connection: upgrade\r\nupgrade: websocket\r\n", 403, "gateway.upgrade"),
+}
+
+
+@pytest.mark.parametrize("name", NO_HTTP)
+async def test_what_is_no_http_is_told_so_and_reaches_nobody(gateway: Running, name: str) -> None:
+    """Not even what stands behind it on the same connection, which another reader might take for a request."""
+    method, path, headers, status, code = NO_HTTP[name]
+    first = f"{method} {path or '/registry/v1/things'} HTTP/1.1\r\nhost: gateway\r\n" if method else f"{path}\r\n"
+    said = f"{first}authorization: {bearer()['authorization']}\r\n{headers}\r\n"
+    before = len(gateway.upstream.requests)
+    assert_problem(await spoken(gateway, said.encode()), status, code)
+    assert (await gateway.get("/registry/v1/things", bearer())).status_code == 200, "others are served"
+    assert [one["path"] for one in gateway.upstream.requests[before:]] == ["/registry/v1/things"]
+
+
+@pytest.mark.parametrize("version", ["", " HTTP/1.0", " HTTP/9.9"])
+async def test_another_version_of_http_is_told_which_to_use(gateway: Running, version: str) -> None:
+    answer = await spoken(gateway, f"GET /registry/docs{version}\r\nhost: gateway\r\n\r\n".encode())
+    assert_problem(answer, 426, "gateway.version")
+
+
 # --- shapes and sizes -------------------------------------------------------------------------------------------------
 
 
@@ -202,7 +288,7 @@ async def test_a_problem_of_a_service_passes_untouched(gateway: Running) -> None
 
 
 async def test_every_answer_of_the_gateway_is_told_in_both_languages() -> None:
-    for answer in ANSWERS:
+    for answer in (*ANSWERS, NO_UPGRADE):
         assert answer.en.isascii()
         assert not answer.zh.isascii()
         assert not answer.title.isascii()
