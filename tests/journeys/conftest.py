@@ -18,7 +18,7 @@ from tests.journeys.standing import Standing
 BEFORE_PAYMENT = "before payment"
 TOLD = "told"
 
-STRANGERS = ("test_canaries.py", "test_fuzz.py", "test_scope_matrix.py")
+STRANGERS = ("test_bounced.py", "test_canaries.py", "test_fuzz.py", "test_scope_matrix.py")
 STAGE = pytest.StashKey[Standing[Rehearsal]]()
 log = logging.getLogger(__name__)
 

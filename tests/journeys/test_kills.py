@@ -224,6 +224,7 @@ def test_the_same_end_whatever_is_killed(told: Rehearsal, moments: dict[str, Dig
     with rehearsal() as one:
         be_patient(one)
         killed = play(one, "intake")
+        assert killed, "nothing was under way in intake"
         one.play("逐户研判", "合作社建账")
         for phase in ("publicity", "payment", "run"):
             more = play(one, phase)
