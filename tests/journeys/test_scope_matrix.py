@@ -6,19 +6,22 @@ same request, granted: a refusal is never just a broken request.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import httpx
 import pytest
 
 from shared.auth import PUBLIC, Role, RouteRight
-from shared.values import DivisionCode, Scope
+from shared.values import DivisionCode, Scope, new_id
 from shared.web import role_table
+from shared.web.routing import Route
 from stack.papers import application
 from stack.provision import SERVICES
 from tests.journeys.desk import Asked, Desk
+from tests.journeys.looks import ALWAYS, FOR_A_PURPOSE, QUESTIONS, all_looks, rows_of
 from tests.journeys.make import Rehearsal
 from tests.journeys.recipes import RECIPES, Kind, Recipe
 from tests.journeys.village import Village
@@ -77,6 +80,24 @@ def test_every_route_has_a_recipe() -> None:
     assert set(RECIPES) == set(routes())
 
 
+def test_every_question_says_what_it_leaves_in_the_access_log() -> None:
+    """Once each: those that show a person leave a row, of the others it is said why they leave none."""
+    questions = {name for name, line in routes().items() if line.rights is not PUBLIC and name.startswith("GET ")}
+    assert Counter(all_looks()) == Counter(questions | QUESTIONS)
+
+
+def test_only_questions_take_no_idempotency_key() -> None:
+    """Every other write claims its key: the routes are walked, none is trusted to remember."""
+    lanes = {
+        f"{method} {route.path_format}"
+        for service in SERVICES
+        for route in application(service).routes
+        if isinstance(route, Route) and route.mark.get("lane")
+        for method in route.methods or ()
+    }
+    assert lanes == QUESTIONS <= ALWAYS
+
+
 @pytest.mark.parametrize("route", sorted(RECIPES))
 def test_each_role_at_each_place(matrix: Matrix, route: str) -> None:
     line, recipe = routes()[route], RECIPES[route]
@@ -91,7 +112,7 @@ def test_each_role_at_each_place(matrix: Matrix, route: str) -> None:
     for role in (first, *others):
         asked = recipe.make(matrix.village, role) if role is not first else asked
         trial.refuses_other_places(asked, role)
-        trial.grants(asked, role)
+        trial.grants(asked, role, is_first=role is first)
 
 
 def test_a_division_above_is_read_and_not_written(matrix: Matrix) -> None:
@@ -144,17 +165,58 @@ class Trial:
             if not self._is_granted(role, place):
                 self._is_refused(self._send(asked, role, place), role, place)
 
-    def grants(self, asked: Asked | None, role: Role) -> None:
-        """The request that was refused to the others, and one like it at every other place that has the right."""
+    def grants(self, asked: Asked | None, role: Role, *, is_first: bool) -> None:
+        """The request that was refused to the others, and one like it at every other place that has the right.
+
+        The very first is looked at more closely: the key of a write, what a question leaves in the access log.
+        """
         granted = [place for place in self.matrix.places if self._is_granted(role, place)]
         assert granted, f"{role} can never do this"
         for place in granted[:1] if self.recipe.is_slow else granted:
             asked = asked or self.recipe.make(self.matrix.village, role)
-            answer = self._send(asked, role, place)
+            answer = self._send_closely(asked, role, place) if is_first else self._send(asked, role, place)
+            is_first = False
             assert answer.is_success, f"{role} at {place}: {answer.status_code} {answer.text[:600]}"
             if self.recipe.shows is not None:
                 assert self.recipe.shows(self.matrix.village, answer.json()), f"{role} at {place}: {answer.text[:600]}"
             asked = None if self.recipe.is_spent else asked
+
+    @property
+    def _route(self) -> str:
+        return f"{self.line.method} {self.line.path}"
+
+    def _send_closely(self, asked: Asked, role: Role, place: str) -> httpx.Response:
+        is_question = asked.method == "GET" or self._route in QUESTIONS
+        return (self._look if is_question else self._write)(asked, role, place)
+
+    def _write(self, asked: Asked, role: Role, place: str) -> httpx.Response:
+        """Without a key it is refused; the same again under one key is the first answer, and no second deed."""
+        keyless, keyed = (
+            replace(asked, headers={**asked.headers, "idempotency-key": key}) for key in ("", str(new_id()))
+        )
+        self._says(self._send(keyless, role, place), 400, "idempotency.key_missing", f"{role} at {place}")
+        first, again = (self._send(keyed, role, place) for _ in range(2))
+        if first.is_success:
+            replayed = (again.status_code, again.content, again.headers.get("idempotency-replayed"))
+            assert replayed == (first.status_code, first.content, "true"), f"{role} at {place}: {again.text[:300]}"
+        return first
+
+    def _look(self, asked: Asked, role: Role, place: str) -> httpx.Response:
+        """Whoever sees somebody is written down; who sees nobody is not."""
+        before = self._looks()
+        answer = self._send(asked, role, place)
+        assert self._looks() - before == rows_of(self._route), f"{role} at {place}"
+        if self._route in FOR_A_PURPOSE:
+            before = self._looks()
+            shown = self._send(replace(asked, query={**asked.query, "purpose": "核查"}), Role.CLERK, place)
+            assert shown.is_success and shown.json()["masked"] is False, shown.text[:300]
+            assert self._looks() - before == rows_of(self._route, in_clear=True), f"clerk at {place}"
+        return answer
+
+    def _looks(self) -> int:
+        service = self.line.path.split("/")[1]
+        [row] = self.matrix.village.told.rows(service, "select count(*) as looks from access_log")
+        return int(row["looks"])
 
     @property
     def _rights(self) -> frozenset[Role]:
