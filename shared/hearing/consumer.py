@@ -175,6 +175,7 @@ class Consumer:
         for part, records in polled.items():
             if records:
                 await _seek(client, part, records[0].offset)
+        self._measure(client)  # what waits is seen growing while nothing can be applied
         if not isinstance(error, positions.WentBack):
             await rest(stopping, self.backoff.failed())
         BLOCKED.labels(self.name).set(self.backoff.failing_seconds)

@@ -417,8 +417,18 @@ async def test_the_database_away_for_a_while(listener: Listener, language: Langu
             return listener.consumer.backoff.failing_since is not None
 
         await until(noticed, "the consumer noticed")
+
+        async def measured() -> bool:
+            return listener.counted("lag_records") == 28 and listener.counted("blocked_seconds") > 0
+
+        await until(measured, "what waits is counted, and for how long nothing could be applied")
         await listener.side.run(f"alter database {name} with connection limit -1")
         await listener.has_steps(29)
+
+        async def rested() -> bool:
+            return listener.counted("lag_records") == listener.counted("blocked_seconds") == 0
+
+        await until(rested, "nothing waits any more")
     assert await listener.steps_of(ONE) == list(range(1, 30))
     assert await listener.side.number("select count(*) from parked_fact") == 0
 
