@@ -40,7 +40,9 @@ async def village_board(tx: Transaction, village: DivisionCode, on: date) -> Vil
     """
     hangs = sa.and_(public_notice.c.board.is_not(None), public_notice.c.last_day >= on)
     statement = sa.select(public_notice.c.notice, sa.case((hangs, public_notice.c.board)).label("board"))
-    mine = statement.where(public_notice.c.village == village.value).order_by(public_notice.c.notice.desc())
+    mine = statement.where(public_notice.c.village == village.value).order_by(
+        hangs.desc(), public_notice.c.notice.desc()
+    )
     rows = (await tx.core.execute(mine.limit(MOST_ON_A_PAGE))).all()
     hanging = tuple(board_of(row.notice, row.board) for row in rows if row.board is not None)
     return VillageBoard(village, hanging, bool(rows))

@@ -16,8 +16,9 @@ import asyncpg
 import httpx
 import pytest
 
+from services.notify import reports
 from shared.clock import Clock
-from tests.notify.make import COUNTY, NEIGHBOUR, VILLAGE, PostOffice, heard, item, opened, visitors
+from tests.notify.make import COUNTY, NEIGHBOUR, VILLAGE, PostOffice, ended, heard, item, opened, visitors
 from tests.shared.probe_api import Tokens
 
 PAGE = f"/notify/v1/public/notices/{VILLAGE}"
@@ -356,6 +357,18 @@ async def test_after_the_last_day_nobody_reads_a_name(visit: Visit, does_due_wor
         assert "王" not in answer.text
         assert "李" not in answer.text
     assert (await visit.read(f"{INDEX}.json")).json()["villages"] == []
+
+
+async def test_what_came_down_crowds_out_nothing_that_hangs(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reports, "MOST_ON_A_PAGE", 2)
+    hangs = await visit.office.hang(item("王*明"))
+    for _ in range(3):
+        withdrawn = await visit.office.hang(item("李*"))
+        await visit.office.hear(heard(ended(withdrawn.publicity), visit.office.now))
+        await visit.office.do_what_is_due()
+    assert await visit.office.state_of(hangs.publicity) == "posted"
+    page = (await visit.read(f"{PAGE}.json")).json()
+    assert [row["name"] for notice in page["notices"] for row in notice["rows"]] == ["王*明"]
 
 
 async def test_a_village_without_a_notice_is_not_found(visit: Visit) -> None:
