@@ -367,7 +367,9 @@ async def test_what_came_down_crowds_out_nothing_that_hangs(visit: Visit, monkey
         await visit.office.hear(heard(ended(withdrawn.publicity), visit.office.now))
         await visit.office.do_what_is_due()
     assert await visit.office.state_of(hangs.publicity) == "posted"
-    page = (await visit.read(f"{PAGE}.json")).json()
+    answer = await visit.read(f"{PAGE}.json")
+    assert answer.status_code == 200, answer.text
+    page = answer.json()
     assert [row["name"] for notice in page["notices"] for row in notice["rows"]] == ["王*明"]
 
 
