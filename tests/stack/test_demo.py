@@ -6,26 +6,35 @@ other answers, and rows are altered behind every guard's back and read back anew
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
+import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, redirect_stdout
 from copy import deepcopy
 from dataclasses import dataclass, field, fields
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import pytest
+from aiokafka import TopicPartition
+from markupsafe import escape
 from rich.console import Console
 
 from services.assessment.rules import pack
+from shared.clock import SHANGHAI, Clock, make_practice, today
 from stack.demo import comparison as comparison_module
-from stack.demo.comparison import RULES, Comparison
-from stack.demo.run import conclude, demonstrate
+from stack.demo.comparison import RULES, Comparison, digest
+from stack.demo.quiet import Look, Watch
+from stack.demo.report import Household, Report
+from stack.demo.run import FIGURES, conclude, demonstrate
 from stack.demo.script import Script
-from stack.demo.story import SCENES, Figures, Story, look_again
-from stack.home import RECORD, alone_in
+from stack.demo.stage import morning
+from stack.demo.story import APPROVED, FIRST_DAY, SCENES, Figures, Story, look_again
+from stack.home import RECORD, Home, Ports, alone_in
 from stack.practice import wipe
 from stack.problems import StackProblem
 from stack.programs import postgres_of
@@ -94,6 +103,18 @@ def _one_person_more(answers: Answers) -> None:
     answers["persons"] += 1
 
 
+def _one_more(name: str) -> Callable[[Answers], None]:
+    def alter(answers: Answers) -> None:
+        answers[name] += 1
+
+    alter.__name__ = f"_one_more_in_{name}"
+    return alter
+
+
+def _another_village_exits(answers: Answers) -> None:
+    answers["exit_village"] = f"{COUNTY}999999"
+
+
 IN_THE_ANSWERS: tuple[tuple[Callable[[Answers], None], set[str]], ...] = (
     (_one_fen_of_a_dividend, {"payout, fen", "net income after, fen"}),
     (_one_fen_of_a_household_that_is_no_member, {"net income before, fen", "net income after, fen"}),
@@ -108,6 +129,14 @@ IN_THE_ANSWERS: tuple[tuple[Callable[[Answers], None], set[str]], ...] = (
     (_two_members_change_numbers, {"member number"}),
     (_one_exit_fewer, {"fit to exit", "marked as lifted", "cases_decided", "households on the notice"}),
     (_one_person_more, {"persons"}),
+    (_one_more("households"), {"households"}),
+    (_one_more("households_stored"), {"households_stored", "judged"}),
+    (_one_more("persons_stored"), {"persons_stored"}),
+    (_one_more("rows"), {"rows", "rows stored + unchanged + refused"}),
+    (_one_more("rows_refused"), {"rows_refused", "rows_refused when only looked at"}),
+    (_one_more("doubts_total"), {"doubts", "rows doubtful"}),
+    (_one_more("payout_fen"), {"payout_fen"}),
+    (_another_village_exits, {"households on the notice"}),
 )
 
 # ── one thing altered in a database ───────────────────────────────────────────────────────────────────────────────────
@@ -223,6 +252,8 @@ class Told:
     untouched: list[Outcome]
     of_answers: dict[str, Outcome]
     of_hands: dict[str, Outcome]
+    figures: dict[str, object]
+    shown: list[Household]
 
 
 @dataclass
@@ -233,9 +264,13 @@ class Meddling:
     untouched: list[Outcome] = field(default_factory=list)
     of_answers: dict[str, Outcome] = field(default_factory=dict)
     of_hands: dict[str, Outcome] = field(default_factory=dict)
+    figures: dict[str, object] = field(default_factory=dict)
+    shown: list[Household] = field(default_factory=list)
 
     async def __call__(self, story: Story) -> Figures:
         read = dict(story.comparison.read_back)
+        self.figures = {name: told for name, _, told in story.comparison.rows}
+        self.shown = list(story.report.households)
         self.untouched.append(Outcome.of(story, Comparison(self.sound, read)))
         for alter, _ in IN_THE_ANSWERS:
             answers = deepcopy(self.sound)
@@ -278,7 +313,7 @@ def told() -> Iterator[Told]:
         wipe(folder / "home")
 
 
-OUTCOMES = ("untouched", "of_answers", "of_hands")
+OUTCOMES = ("untouched", "of_answers", "of_hands", "figures", "shown")
 
 
 def test_nothing_altered_ends_with_zero_as_it_was_told_and_as_it_is_read_anew(told: Told) -> None:
@@ -308,8 +343,104 @@ def test_the_last_line_and_the_papers(told: Told) -> None:
     assert [line for line in told.words.splitlines() if line.startswith("differs payout, fen of")]
     papers = {path.name for path in told.folder.iterdir()}
     assert {"report.html", "notice.html", "answer-book.xlsx", "register.xlsx", "answers.json", "script.json"} <= papers
-    assert (told.folder / "report.html").read_text(encoding="utf-8").count("<svg") >= 3
+    page = (told.folder / "report.html").read_text(encoding="utf-8")
+    pictures = (
+        "各乡镇退出研判 exit by township",
+        "各乡镇风险研判 risk by township",
+        "收入与扶贫标准之差",
+        "时间线 time line",
+    )
+    assert [title for title in pictures if not re.search(rf"<h2>{title}[^<]*</h2><svg", page)] == []
+    assert [day for day in ("2019-08-23", "2019-08-31", "2019-09-20", "2019-10-15") if day not in page] == []
     assert "演练" in (told.folder / "notice.html").read_text(encoding="utf-8")
+
+
+def test_every_number_of_the_last_line_is_one_that_was_read_back_and_compared(told: Told) -> None:
+    assert set(told.last) == {"demo", *FIGURES, "seconds"}
+    assert {name: told.last[name] for name in FIGURES} == {name: told.figures.get(name) for name in FIGURES}
+
+
+def test_the_seal_of_the_answers_is_printed_before_anything_is_uploaded(told: Told) -> None:
+    flat = " ".join(told.words.split())
+    assert flat.index(digest(told.folder / "altered.json")) < flat.index(SCENES[0][0])
+
+
+def test_each_step_is_told_with_its_seconds_and_three_households_with_their_reasons(told: Told) -> None:
+    flat = " ".join(told.words.split())  # a title wider than its table stands on two lines
+    steps = [re.search(rf"{re.escape(title)} \(\d+\.\d s\)", flat) for title, _ in SCENES]
+    assert all(steps)
+    places = [step.start() for step in steps if step]
+    assert places == sorted(places)
+    assert len({one.number for one in told.shown}) == 3
+    assert told.words.count("兑付前 before") == 3
+    page = (told.folder / "report.html").read_text(encoding="utf-8")
+    for one in told.shown:
+        assert one.before
+        assert one.after
+        for _, sentence in (*one.before, *one.after):
+            assert sentence in told.words
+            assert str(escape(sentence)) in page
+    lifted = next(one for one in told.shown if "分红" in one.title)
+    assert [kind for kind, sentence in lifted.before if sentence.startswith("人均纯收入")] == ["failed"]
+    assert [kind for kind, sentence in lifted.after if sentence.startswith("人均纯收入")] == ["met"]
+
+
+class Counting(Watch):
+    """Always quiet; keeps at which moment of the stack it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[datetime] = []
+
+    async def until_quiet(
+        self, clock: Callable[[], datetime], tell: Callable[[str], None] = lambda _text: None
+    ) -> Look:
+        self.asked.append(clock())
+        return Look()
+
+
+def test_the_clock_goes_a_day_at_a_time_and_each_day_is_waited_for(tmp_path: Path) -> None:
+    make_practice(tmp_path, morning(FIRST_DAY))
+    watch = Counting()
+    acted = cast(Any, None)  # nobody acts
+    story = Story(
+        Home(tmp_path, Ports(20_000), True), watch, acted, Comparison({}), Report(""), tmp_path,
+        lambda _title, _figures: None, lambda _words: None,
+    )  # fmt: skip
+    asyncio.run(story.until(APPROVED))
+    asyncio.run(story.until(APPROVED))
+    assert [today(moment) for moment in watch.asked] == [FIRST_DAY + timedelta(days=days) for days in range(1, 12)]
+    assert {moment.astimezone(SHANGHAI).hour for moment in watch.asked} == {8}
+    assert today(Clock(tmp_path).now()) == APPROVED
+
+
+class Scripted(Watch):
+    """Sees what it was given, look by look."""
+
+    def __init__(self, *looks: Look) -> None:
+        self.left = list(looks)
+
+    async def look(self, now: datetime) -> Look:
+        return self.left.pop(0)
+
+    async def _put_aside(self) -> str:
+        return "a fact of somebody's"
+
+
+@pytest.mark.parametrize("what", ["unsent", "unheard", "overdue", "jobs"])
+def test_quiet_is_said_when_nothing_is_under_way_twice_running(what: str) -> None:
+    """A fact between two services is in no database: only the same ends, seen twice, say that none is."""
+    busy, still = Look(**cast(Any, {what: 1})), Look()
+    moved = Look(ends={TopicPartition("a", 0): 1})
+    assert not busy.is_quiet
+    watch = Scripted(still, busy, still, busy, still, moved, moved, still)
+    asyncio.run(watch.until_quiet(lambda: morning(FIRST_DAY)))
+    assert watch.left == [still], "not before two looks in a row saw the same"
+
+
+@pytest.mark.parametrize("what", ["parked", "dead"])
+def test_what_was_put_aside_ends_the_waiting_with_a_word(what: str) -> None:
+    with pytest.raises(StackProblem, match="a fact of somebody's"):
+        asyncio.run(Scripted(Look(**cast(Any, {what: 1}))).until_quiet(lambda: morning(FIRST_DAY)))
 
 
 def test_the_actors_never_see_the_answers() -> None:
@@ -332,6 +463,8 @@ def test_a_home_that_is_not_for_practice_is_not_touched(tmp_path: Path) -> None:
 def test_a_second_demonstration_in_the_same_folder_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
     """It would write other papers under the first and stop its stack."""
     (tmp_path / "answers.json").write_text("the first one's")
+    with alone_in(tmp_path), pytest.raises(StackProblem), alone_in(tmp_path, StackProblem("still held", "")):
+        pass
     with alone_in(tmp_path):
         done = tuopin("demo", "--folder", str(tmp_path), "--households", str(HOUSEHOLDS))
     assert_plain(done, f"a demonstration is already running in {tmp_path}", "--folder")
