@@ -23,10 +23,13 @@ import pytest
 from aiokafka import TopicPartition
 from markupsafe import escape
 from rich.console import Console
+from typer.testing import CliRunner
 
 from services.assessment.rules import pack
 from shared.clock import SHANGHAI, Clock, make_practice, today
+from stack.command import app
 from stack.demo import comparison as comparison_module
+from stack.demo import run as run_module
 from stack.demo.comparison import RULES, Comparison, digest
 from stack.demo.quiet import Look, Watch
 from stack.demo.report import Household, Report
@@ -441,6 +444,19 @@ def test_quiet_is_said_when_nothing_is_under_way_twice_running(what: str) -> Non
 def test_what_was_put_aside_ends_the_waiting_with_a_word(what: str) -> None:
     with pytest.raises(StackProblem, match="a fact of somebody's"):
         asyncio.run(Scripted(Look(**cast(Any, {what: 1}))).until_quiet(lambda: morning(FIRST_DAY)))
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_the_command_ends_as_the_demonstration_does(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def tell(*_: Any, **named: Any) -> int:
+        asked.append(named)
+        return code
+
+    monkeypatch.setattr(run_module, "demonstrate", tell)
+    assert CliRunner().invoke(app, ["demo", "--answers", "altered.json"]).exit_code == code
+    assert asked == [{"answers": Path("altered.json")}]
 
 
 def test_the_actors_never_see_the_answers() -> None:
