@@ -23,6 +23,20 @@ BREAKS = [
         CASES + "test_who_no_longer_is_of_this_village_and_status_is_not_approved",
     ),
     Break(
+        "cases: a household hangs on a list that is not its own",
+        "services/assessment/procedures/exit.py",
+        "if hung is None or attempt.case.id not in {item.case for item in hung.items}:",
+        "if hung is None:",
+        "tests/assessment/test_procedures.py::test_a_guard_refuses_what_would_be_granted_without_it",
+    ),
+    Break(
+        "cases: signed before it was verified",
+        "services/assessment/procedures/exit.py",
+        'guards=(_day_in_round("signed_on", "verify"),),',
+        "guards=(),",
+        "tests/assessment/test_procedures.py::test_every_guard_of_every_step_has_something_that_it_alone_refuses",
+    ),
+    Break(
         "cases: only this round's people count",
         "services/assessment/domain/cases.py",
         "for taken in self.trail if taken.by != SYSTEM and taken.step not in steps",

@@ -443,7 +443,7 @@ def test_quiet_is_said_when_nothing_is_under_way_twice_running(what: str) -> Non
 @pytest.mark.parametrize("what", ["parked", "dead"])
 def test_what_was_put_aside_ends_the_waiting_with_a_word(what: str) -> None:
     with pytest.raises(StackProblem, match="a fact of somebody's"):
-        asyncio.run(Scripted(Look(**cast(Any, {what: 1}))).until_quiet(lambda: morning(FIRST_DAY)))
+        asyncio.run(Scripted(Look(**cast(Any, {what: 1})), Look(), Look()).until_quiet(lambda: morning(FIRST_DAY)))
 
 
 @pytest.mark.parametrize("code", [0, 1])
