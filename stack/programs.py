@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 
 from gateway.template import PER_ADDRESS, PER_CALLER, Gateway, Limit, render
 from stack import envoy
@@ -47,9 +48,16 @@ def prepare(home: Home) -> list[Program]:
     kafka.prepare()
     write_public_keys(home)
     home.key_ring()
+    return programs_of(home, postgres, kafka)
+
+
+def programs_of(home: Home, postgres: Postgres, kafka: Kafka) -> list[Program]:
+    """Every program. They end from the door inwards: gateway, api, worker (which sends what an api said last), Kafka,
+    PostgreSQL.
+    """
     programs = [
         postgres.program(),
-        kafka.program(),
+        replace(kafka.program(), stops_before=("postgres",)),
         _job(home, "migrations", "postgres"),
         _job(home, "topics"),
     ]
@@ -121,7 +129,7 @@ def _service_program(home: Home, service: str, kind: str) -> Program:
         argv=_command(kind, service),
         probe=probe,
         needs=("postgres", "migrations") if kind == "api" else ("postgres", "migrations", "topics"),
-        stops_before=("kafka",),
+        stops_before=(f"{service}-worker", "kafka") if kind == "api" else ("kafka",),
         before=lambda: require_free(name, (port,)),
         environment=service_environment(home, service, kind),
         folder=PROJECT,

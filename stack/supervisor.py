@@ -160,14 +160,9 @@ class Supervisor:
         self._change(one, "up")
 
     async def _stop_in_order(self, keepers: dict[str, asyncio.Task[None]]) -> None:
-        """Leaves first, each level at once: what nobody left needs."""
-        left = dict(self._watched)
-        while left:
-            needed = {need for one in left.values() for need in (*one.program.needs, *one.program.stops_before)}
-            leaves = [name for name in left if name not in needed]
-            await asyncio.gather(*(self._stop_one(left[name], keepers[name]) for name in leaves))
-            for name in leaves:
-                del left[name]
+        """Leaves first, each level at once."""
+        for level in stop_levels([one.program for one in self._watched.values()]):
+            await asyncio.gather(*(self._stop_one(self._watched[name], keepers[name]) for name in level))
 
     async def _stop_one(self, one: Watched, keeper: asyncio.Task[None]) -> None:
         child = one.child
@@ -212,6 +207,18 @@ class Supervisor:
         moment = datetime.now(UTC).isoformat(timespec="seconds")
         with contextlib.suppress(OSError), self._log_of(one.program.name).open("a") as log:
             log.write(f"{moment} watcher: {one.program.name} {text}\n")
+
+
+def stop_levels(programs: Sequence[Program]) -> list[list[str]]:
+    """Who is stopped together, in order: always those whom nobody left needs or stops before."""
+    left = {program.name: program for program in programs}
+    levels: list[list[str]] = []
+    while left:
+        needed = {need for program in left.values() for need in (*program.needs, *program.stops_before)}
+        levels.append([name for name in left if name not in needed])
+        for name in levels[-1]:
+            del left[name]
+    return levels
 
 
 def pause_after(failures: int) -> float:

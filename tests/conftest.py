@@ -32,6 +32,9 @@ from stack.processes import Child, free_ports
 from stack.provision import Database
 
 HANDED_OVER = "TUOPIN_TEST_STACK"
+# A test that forgets to name a home of its own must not find somebody's running stack: here there is none, nor can be.
+os.environ["TUOPIN_HOME"] = "/proc/no-stack-of-a-test"
+os.environ.pop("TUOPIN_PORT_BASE", None)
 BARE_SERVICE = "shared"  # the roles of databases that belong to no service: shared_owner, shared_api, shared_worker
 TEMPLATE_LOCK = 7_041_003
 

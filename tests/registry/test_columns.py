@@ -5,10 +5,12 @@ The list is written out, not made from the catalogue: a field that the catalogue
 
 from __future__ import annotations
 
+import csv
 from itertools import product
 from typing import Any
 from uuid import UUID
 
+from services.registry.app import MIGRATIONS
 from tests.registry.ground import VILLAGE, Ground, file_of
 from tests.registry.sheets import Row, citizen_id, member
 
@@ -199,3 +201,20 @@ async def test_every_change_keeps_its_file_and_row(ground: Ground) -> None:
         assert {tuple(row.values()) for row in closed} == {(first, second)}, table
     opened = await ground.rows("select batch, batch_row from status where kind = 'minimum_living'")
     assert [tuple(row.values()) for row in opened] == [(second, 2)]
+
+
+async def test_every_division_of_the_data_file_is_on_record_and_its_licence_is_told(ground: Ground) -> None:
+    """Some cities stand in the file twice; each code is one division, under the code above it."""
+    data = MIGRATIONS / "data"
+    with (data / "divisions.csv").open(encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    held = {row["code"]: row for row in await ground.rows("select code, name, level, parent from division")}
+    assert set(held) == {int(line["code"]) for line in lines}
+    assert len(held) > 7_000
+    for line in lines[::100]:
+        row = held[int(line["code"])]
+        above = int(line["parent_code"]) if line["parent_code"] else None
+        assert (row["name"], row["parent"]) == (line["name"], above)
+    notice = (data / "NOTICE.md").read_text(encoding="utf-8")
+    for words in ("divisions.csv", "MIT", "modood", f"{len(held):,} division codes ({len(lines):,} lines)"):
+        assert words in notice

@@ -14,9 +14,11 @@ from typing import Any
 import psutil
 import pytest
 
-from stack.home import PROJECT
+from stack.home import PROJECT, open_home
 from stack.processes import free_ports, port_is_free
-from stack.supervisor import KEPT_LOGS, LARGEST_LOG_BYTES, holder, pause_after, rotate, trim
+from stack.programs import kafka_of, postgres_of, programs_of
+from stack.provision import SERVICES
+from stack.supervisor import KEPT_LOGS, LARGEST_LOG_BYTES, holder, pause_after, rotate, stop_levels, trim
 
 Wanted = dict[str, Any]
 
@@ -103,6 +105,17 @@ def test_programs_start_when_their_needs_are_up_and_stop_in_reverse(watch: Calla
     assert watching.events()[4:] == ["door stopped", "middle stopped", "ground stopped"]
     assert {row["state"] for row in watching.states().values()} == {"stopped"}
     assert not list(watching.folder.glob("[!s]*.pid"))
+
+
+def test_the_stack_stops_from_the_door_inwards(tmp_path: Path) -> None:
+    """What an api says last is still sent by its worker; the broker outlives who sends, the database all of them."""
+    home = open_home(tmp_path / "home", practice=False, port_base=20_000)
+    levels = stop_levels(programs_of(home, postgres_of(home), kafka_of(home)))
+    place = {name: number for number, level in enumerate(levels) for name in level}
+    for service in SERVICES:
+        order = [place[name] for name in ("gateway", f"{service}-api", f"{service}-worker", "kafka", "postgres")]
+        assert order == sorted(set(order)), service
+    assert levels[-1] == ["postgres"]
 
 
 def test_what_stops_before_another_need_not_wait_for_it(watch: Callable[..., Watching]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from stack.home import PROJECT
+from stack.home import PROJECT, chosen_folder, chosen_port_base
 from stack.processes import port_answers
 
 SLEEPER = """
@@ -70,3 +70,14 @@ def test_workers_share_one_server_and_no_database(tmp_path: Path, pytestconfig: 
     (port,) = {port for _worker, port, _name in lines}
     assert len({name for _worker, _port, name in lines}) == 4
     assert not port_answers(int(port))  # the server ended with the run
+
+
+def test_a_test_that_names_no_home_finds_no_stack() -> None:
+    """Not even one that runs in the project's own folder, or in the one that the caller's shell names."""
+    assert chosen_folder() == Path("/proc/no-stack-of-a-test")
+    assert chosen_port_base() is None
+    done = subprocess.run(
+        [sys.executable, "-m", "stack", "status"], cwd=PROJECT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "there is no stack in /proc/no-stack-of-a-test" in done.stderr

@@ -1,6 +1,7 @@
 """The whole stack by its command: up, down, kill -9 of each program and of the watcher, two side by side."""
 
 import asyncio
+import importlib
 import json
 import os
 import signal
@@ -194,6 +195,34 @@ def test_verify_finds_what_a_listener_lacks_and_republish_brings_it_back(stack: 
     assert verified(stack)["compared"]["registry.division in cooperative"]["differences"] == 1
     assert "division said again" in stack.tuopin("republish", "registry").stdout
     until(lambda: verified(stack)["equal"], "equal again", 120)
+    status = json.loads(stack.tuopin("status", "--json").stdout)
+    assert status["lag"] == {importlib.import_module(f"services.{service}.app").EARS.name: 0 for service in SERVICES}, (
+        "every listener has committed, and none is behind"
+    )
+    assert "consumer group registry.households: 0 behind" in stack.tuopin("status").stdout
+
+
+def test_facts_that_do_not_leave_are_counted_with_their_age(stack: Stack) -> None:
+    """The broker stands still for a moment, so that what an outbox holds is certain to be there."""
+    until(lambda: is_well(stack), "well")
+    kafka = psutil.Process(stack.states()["kafka"]["pid"])
+    said = (
+        "insert into outbox (event_id, topic, key, type, payload, said_at, written_at) values (gen_random_uuid(),"
+        " 'notify.notice.events.v1', 'k', 'none', '', now(), clock_timestamp() - interval '90 seconds') returning id"
+    )
+    kafka.suspend()
+    try:
+        number = run(_value(stack, said, "notify"))
+        told = json.loads(stack.tuopin("status", "--json", fails=None).stdout)
+        assert told["queues"].keys() == {*SERVICES}
+        assert told["queues"]["notify"]["outbox"]["count"] == 1
+        assert told["queues"]["notify"]["outbox"]["age"] >= 90
+        assert "consumer lag: Kafka does not answer" in told["unknown"]
+        assert "notify: outbox 1 (oldest" in stack.tuopin("status", fails=None).stdout
+        run(_value(stack, f"delete from outbox where id = {number}", "notify"))
+    finally:
+        kafka.resume()
+    until(lambda: is_well(stack), "well again")
 
 
 def test_a_parked_fact_is_counted_and_can_be_asked_for_again(stack: Stack) -> None:
