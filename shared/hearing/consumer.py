@@ -176,6 +176,7 @@ class Consumer:
             if records:
                 await _seek(client, part, records[0].offset)
         self._measure(client)  # what waits is seen growing while nothing can be applied
+        self.moved = time.monotonic()  # blocked is not stuck: nor in the moment when the database is back
         if not isinstance(error, positions.WentBack):
             await rest(stopping, self.backoff.failed())
         BLOCKED.labels(self.name).set(self.backoff.failing_seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Any
@@ -422,6 +423,12 @@ async def test_the_database_away_for_a_while(listener: Listener, language: Langu
             return listener.counted("lag_records") == 28 and listener.counted("blocked_seconds") > 0
 
         await until(measured, "what waits is counted, and for how long nothing could be applied")
+        listener.consumer.moved = long_ago = time.monotonic() - 500
+
+        async def tried_again() -> bool:
+            return listener.consumer.moved > long_ago + 400
+
+        await until(tried_again, "blocked, and so not stuck when the database is back")
         await listener.side.run(f"alter database {name} with connection limit -1")
         await listener.has_steps(29)
 

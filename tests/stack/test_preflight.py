@@ -18,7 +18,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from stack import preflight
+from stack import bootstrap, preflight
 from stack.command import app
 from stack.home import PROJECT, Ports, find, forget, free_port_base, open_home
 from stack.postgres import dsn
@@ -320,6 +320,32 @@ def test_a_machine_that_will_not_do_is_named_before_anything_is_fetched(
 ) -> None:
     assert_plain(set_up(bare_project(tmp_path), pretence), *words)
     assert not (tmp_path / "project" / ".venv").exists()
+
+
+def test_the_second_time_nothing_is_set_up_again_unless_something_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Quick: a stamp tells what the environment was filled from. A lock, the place or a lost interpreter undoes it."""
+    project = bare_project(tmp_path)
+    monkeypatch.setattr(bootstrap, "PROJECT", str(project))
+    monkeypatch.setattr(bootstrap, "VENV", str(project / ".venv"))
+    monkeypatch.setattr(bootstrap, "STAMP", str(project / ".venv" / ".tuopin-stamp"))
+    wanted = bootstrap.fingerprint()
+    assert not bootstrap.is_ready(wanted), "nothing is there yet"
+    interpreter = project / ".venv" / "bin" / "python"
+    interpreter.parent.mkdir(parents=True)
+    interpreter.symlink_to(sys.executable)
+    (project / ".venv" / ".tuopin-stamp").write_text(f"{wanted}\n")
+    assert bootstrap.is_ready(wanted)
+    for name in (*bootstrap.LOCKS, "pyproject.toml"):
+        before = (project / name).read_bytes()
+        (project / name).write_bytes(before + b"\n")
+        assert not bootstrap.is_ready(bootstrap.fingerprint()), name
+        (project / name).write_bytes(before)
+    assert bootstrap.is_ready(bootstrap.fingerprint())
+    interpreter.unlink()
+    interpreter.symlink_to("/nowhere/python3")
+    assert not bootstrap.is_ready(wanted), "the system's Python was upgraded, or the folder moved"
 
 
 def bare_project(folder: Path) -> Path:
