@@ -127,15 +127,32 @@ def prepare_kafka() -> None:
         sys.exit(1)
 
 
+def wait_for_turn() -> int:
+    """Two set-ups at once would tear down each other's environment. The folder itself is the lock; a kill frees it."""
+    import fcntl  # not every system has it, and those are told so first
+
+    descriptor = os.open(PROJECT, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print("  another set-up is under way here; waiting for it ...", flush=True)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor
+
+
 def main() -> None:
     check_machine()
     wanted = fingerprint()
+    if is_ready(wanted):
+        return
+    turn = wait_for_turn()
     if not is_ready(wanted):
         check_disk()
         fill_environment()
         prepare_kafka()
         with open(STAMP, "w") as file:
             file.write(wanted + "\n")
+    os.close(turn)
 
 
 if __name__ == "__main__":

@@ -322,30 +322,55 @@ def test_a_machine_that_will_not_do_is_named_before_anything_is_fetched(
     assert not (tmp_path / "project" / ".venv").exists()
 
 
-def test_the_second_time_nothing_is_set_up_again_unless_something_changed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Quick: a stamp tells what the environment was filled from. A lock, the place or a lost interpreter undoes it."""
+@pytest.fixture
+def cloned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project as cloned, and the set-up's module as it would see itself there."""
     project = bare_project(tmp_path)
     monkeypatch.setattr(bootstrap, "PROJECT", str(project))
     monkeypatch.setattr(bootstrap, "VENV", str(project / ".venv"))
     monkeypatch.setattr(bootstrap, "STAMP", str(project / ".venv" / ".tuopin-stamp"))
-    wanted = bootstrap.fingerprint()
-    assert not bootstrap.is_ready(wanted), "nothing is there yet"
+    return project
+
+
+def filled(project: Path) -> Path:
+    """As a set-up leaves it; answers the interpreter's place."""
     interpreter = project / ".venv" / "bin" / "python"
     interpreter.parent.mkdir(parents=True)
     interpreter.symlink_to(sys.executable)
-    (project / ".venv" / ".tuopin-stamp").write_text(f"{wanted}\n")
+    (project / ".venv" / ".tuopin-stamp").write_text(f"{bootstrap.fingerprint()}\n")
+    return interpreter
+
+
+def test_the_second_time_nothing_is_set_up_again_unless_something_changed(cloned: Path) -> None:
+    """Quick: a stamp tells what the environment was filled from. A lock, the place or a lost interpreter undoes it."""
+    wanted = bootstrap.fingerprint()
+    assert not bootstrap.is_ready(wanted), "nothing is there yet"
+    interpreter = filled(cloned)
     assert bootstrap.is_ready(wanted)
     for name in (*bootstrap.LOCKS, "pyproject.toml"):
-        before = (project / name).read_bytes()
-        (project / name).write_bytes(before + b"\n")
+        before = (cloned / name).read_bytes()
+        (cloned / name).write_bytes(before + b"\n")
         assert not bootstrap.is_ready(bootstrap.fingerprint()), name
-        (project / name).write_bytes(before)
+        (cloned / name).write_bytes(before)
     assert bootstrap.is_ready(bootstrap.fingerprint())
     interpreter.unlink()
     interpreter.symlink_to("/nowhere/python3")
     assert not bootstrap.is_ready(wanted), "the system's Python was upgraded, or the folder moved"
+
+
+def test_of_two_set_ups_at_once_the_second_waits_and_has_nothing_left_to_do(cloned: Path) -> None:
+    turn = bootstrap.wait_for_turn()
+    try:
+        script = "import runpy; runpy.run_path('stack/bootstrap.py', run_name='__main__')"
+        second = subprocess.Popen([sys.executable, "-c", script], cwd=cloned, stdout=subprocess.PIPE, text=True)
+        assert second.stdout is not None
+        assert "another set-up is under way here" in second.stdout.readline()
+        assert second.poll() is None
+        filled(cloned)
+    finally:
+        os.close(turn)
+    rest, _ = second.communicate(timeout=60)
+    assert (second.returncode, rest) == (0, ""), "nothing was installed a second time"
 
 
 def bare_project(folder: Path) -> Path:
