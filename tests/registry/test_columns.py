@@ -157,6 +157,26 @@ async def test_every_cell_of_the_form_comes_back(ground: Ground) -> None:
     assert [sum(component == one for component, _, _ in INCOME) for one in "ABCDE"] == [5, 4, 5, 24, 4]
 
 
+async def test_an_officers_form_has_the_same_columns(ground: Ground) -> None:
+    """What a file can say of a household, an officer can enter by himself."""
+    told = {place: said for _, _, place, said in HOUSEHOLD}
+    body = {name: told[name] for name in ("number", "group", "registered_on")}
+    body |= {"division": VILLAGE.text, "observed_on": "2019-08-20"}
+    body |= {"statuses": [{"kind": kind, "since": "2014-03-01"} for kind in ("poor", "minimum_living")]}
+    living = {place.removeprefix("living."): said for place, said in told.items() if place.startswith("living.")}
+    head = {name: said for _, _, name, said in PERSON}
+    items = {item: f"{place}.{place:02d}" for place, (_, _, item) in enumerate(INCOME, 1)}
+    income = {"year_from": "2018-10-01", "year_to": "2019-09-30", "items": items}
+    given = body | {"living": living, "members": [{"relation": "head", **head}], "income": [income]}
+    answer = await ground.post("/households", json=given)
+    assert answer.status_code == 201, answer.text
+    shown = await in_clear(ground)
+    assert {place: at(shown, place) for place in told} == told
+    assert {name: shown["members"][0]["person"][name] for name in head} == head
+    assert {one["item"]: one["amount"] for one in shown["income"]} == items
+    assert [one["kind"] for one in shown["statuses"]] == ["minimum_living", "poor"]
+
+
 ANSWERS = {"是": "yes", "否": "no", "拒绝回答": "refused", "不详": None, "": None}
 
 
