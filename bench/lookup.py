@@ -27,7 +27,7 @@ import asyncpg
 from bench.intake import COUNTY, TARGET_LOOKUP_MS, Bench, file_of, persons
 from services.registry.store.people import people_with_number
 from services.registry.tables import household, membership, person, status
-from shared.auth import Officer, Role, log_access
+from shared.auth import Officer, Role
 from shared.crypto import KeyRing
 from shared.db import create_engine, transaction
 from shared.values import DivisionCode, Scope, citizen_id_check
@@ -151,8 +151,8 @@ def by_door(engine: Any, keys: KeyRing) -> Look:
 
     async def look(number: str) -> None:
         async with transaction(engine, scope, caller="bench") as tx:
-            met = await people_with_number(tx, keys.blind_indexes("citizen_id", number), keys)
-            await log_access(tx, officer, purpose="bench", noun="person", ids=[one.person.id for one in met])
+            indexes = keys.blind_indexes("citizen_id", number)
+            met = await people_with_number(tx, indexes, keys, officer, "bench", "search")
         assert len(met) == 1, number
 
     return look

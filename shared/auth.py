@@ -17,6 +17,7 @@ from enum import Enum, StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
+import asyncpg
 import httpx
 from joserfc import jwt
 from joserfc.errors import ExpiredTokenError, InvalidKeyIdError, JoseError
@@ -304,8 +305,15 @@ def _texts(claims: Mapping[str, Any], name: str) -> list[str]:
     return listed
 
 
-LOG_ACCESS = """insert into access_log (caller, roles, divisions, purpose, noun, action, ids, traceparent)
-    values ($1, $2, $3, $4, $5, $6, $7, $8)"""
+ACCESS_COLUMNS = ("caller", "roles", "divisions", "purpose", "noun", "action", "traceparent")
+LOG_ACCESS = f"""insert into access_log ({", ".join(ACCESS_COLUMNS)}, ids) values ($1, $2, $3, $4, $5, $6, $7, $8)"""
+FETCH_LOGGED = (
+    """with shown as materialized ({query}), logged as (insert into access_log ("""
+    + ", ".join(ACCESS_COLUMNS)
+    + """, ids)
+  select {places}, coalesce(array_agg(id::text order by no), '{{}}') from shown)
+select * from shown order by no"""
+)
 
 
 async def log_access(
@@ -315,19 +323,30 @@ async def log_access(
 
     If it cannot be written the exception ends the request, and nothing is shown.
     """
+    said = _of_access(tx, officer, purpose, noun, action)
+    await tx.driver.execute(LOG_ACCESS, *said, tx.traceparent, [str(one) for one in ids])
+
+
+async def fetch_logged(
+    tx: Transaction, query: str, *given: object, officer: Officer, purpose: str, noun: str, action: str
+) -> list[asyncpg.Record]:
+    """Ask and write down in one statement, for questions that are asked all day long: the rows of `query`, which have
+    an `id` and a `no` that orders them, are shown only together with their line in the log.
+    """
+    first = len(given) + 1
+    places = ", ".join(f"${first + at}" for at in range(len(ACCESS_COLUMNS)))
+    statement = FETCH_LOGGED.format(query=query, places=places)
+    rows: list[asyncpg.Record] = await tx.driver.fetch(
+        statement, *given, *_of_access(tx, officer, purpose, noun, action), tx.traceparent
+    )
+    return rows
+
+
+def _of_access(tx: Transaction, officer: Officer, purpose: str, noun: str, action: str) -> tuple[object, ...]:
     if not purpose.strip():
         raise PurposeMissing
-    await tx.driver.execute(
-        LOG_ACCESS,
-        officer.sub,
-        sorted(officer.roles),
-        [code.text for code in officer.divisions],
-        purpose.strip(),
-        noun,
-        action,
-        [str(one) for one in ids],
-        tx.traceparent,
-    )
+    divisions = [code.text for code in officer.divisions]
+    return officer.sub, sorted(officer.roles), divisions, purpose.strip(), noun, action
 
 
 @dataclass(frozen=True, slots=True)

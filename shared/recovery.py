@@ -30,7 +30,8 @@ class Holding:
     """所存: one noun of a speaker that can be said again.
 
     `table` is locked against writers meanwhile, so that nothing is said between the last row and the mark (its worker
-    login needs UPDATE or MAINTAIN on it). `again(tx, epoch)` yields chunks; a state noun's versions are raised to at
+    login needs UPDATE or MAINTAIN on it); against row locks too, or a verb that holds its row and this would wait for
+    each other. `again(tx, epoch)` yields chunks; a state noun's versions are raised to at
     least `epoch` first, an event keeps its business id.
     """
 
@@ -60,7 +61,7 @@ async def _say_again(engine: AsyncEngine, holding: Holding, at: datetime, epoch:
     async with transaction(engine, Scope.everything(), caller="republish") as tx:
         quoted = await tx.driver.fetchval("select quote_ident($1)", holding.table)
         await tx.driver.execute("set local lock_timeout = '60s'")
-        await tx.driver.execute(f"lock table {quoted} in share row exclusive mode")
+        await tx.driver.execute(f"lock table {quoted} in exclusive mode")
         marks = [Republished(topic=one.name, epoch=epoch, partitions=one.partitions) for one in holding.topics]
         for mark in marks:
             await announce_mark(tx, mark.model_copy(update={"begins": True}), at=at)

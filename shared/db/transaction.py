@@ -1,8 +1,9 @@
 """One transaction a door. Core and the driver share it, the scope is its first statement, and it is closed for good
 at its end.
 
-SQLAlchemy begins lazily, so the scope goes through Core first: a driver statement before it would run outside the
-transaction and survive a rollback.
+SQLAlchemy begins lazily: a driver statement before the first of Core would run outside the transaction and survive a
+rollback. So the door begins itself, on the driver, in one message with the scope, and tells SQLAlchemy that it has:
+two trips to the server that every request makes are saved, and Core's own way to them, which cost more than both.
 """
 
 from __future__ import annotations
@@ -15,16 +16,20 @@ from typing import Any, TypeVar
 
 import asyncpg
 import sqlalchemy as sa
+from asyncpg.transaction import Transaction as Begun
+from asyncpg.transaction import TransactionState
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from shared.db.failures import is_unavailable
+from shared.db.turns import LONGEST_WAIT_SECONDS, turn
 from shared.values import Scope
 
 Row = TypeVar("Row")
 
-SCOPE = sa.text(
-    "select set_config('tuopin.lo', :lo, true), set_config('tuopin.hi', :hi, true),"
-    " set_config('tuopin.scope', :ranges, true), set_config('tuopin.caller', :caller, true)"
+BEGIN = (
+    "begin; select set_config('tuopin.lo', {lo}, true), set_config('tuopin.hi', {hi}, true),"
+    " set_config('tuopin.scope', {ranges}, true), set_config('tuopin.caller', {caller}, true)"
 )
 VERIFYING_TLS = ("verify-ca", "verify-full")
 
@@ -95,7 +100,7 @@ def create_engine(
         parsed.difference_update_query(["sslmode"]),
         pool_size=pool_size,
         max_overflow=0,
-        pool_timeout=5,
+        pool_timeout=LONGEST_WAIT_SECONDS,
         hide_parameters=True,
         connect_args={"ssl": _tls(str(mode)), "timeout": 5, "server_settings": server_settings},
     )
@@ -117,44 +122,91 @@ async def transaction(
     engine: AsyncEngine, scope: Scope, *, caller: str = "", traceparent: str | None = None
 ) -> AsyncIterator[Transaction]:
     """Begin, set scope and caller, hand over, commit. Any exception rolls back; only doors call this."""
-    core, begun = await _begin(engine, scope, caller)
-    driver = (await core.get_raw_connection()).driver_connection
-    assert driver is not None, "a connection that has begun has its driver"
-    tx = Transaction(core, driver, scope, caller, traceparent)
-    try:
-        yield tx
-        await _still_sound(tx)
-        await begun.commit()
-    finally:
-        tx.close()
-        await core.close()
+    async with turn(engine):
+        core, door = await _begin(engine, scope, caller)
+        tx = Transaction(core, door.driver, scope, caller, traceparent)
+        try:
+            yield tx
+            await door.commit()
+        except BaseException:
+            if door.is_in_doubt:
+                await core.invalidate()
+            raise
+        finally:
+            tx.close()
+            await core.close()
 
 
-async def _begin(engine: AsyncEngine, scope: Scope, caller: str) -> tuple[AsyncConnection, AsyncTransaction]:
-    """A pooled connection may be dead; before the first statement a second try is free."""
+class _Door(Begun):  # type: ignore[misc]  # the driver has no types
+    """门: the driver's own transaction, for its savepoints, begun in one message with the scope.
+
+    Its COMMIT looks at the answer: where an error was swallowed, PostgreSQL rolls back and says so, and the driver
+    would not.
+    """
+
+    def __init__(self, core: AsyncConnection) -> None:
+        connection = core.sync_connection
+        assert connection is not None, "a connection of the pool is open"
+        self._adapter: Any = connection.connection.dbapi_connection
+        self.driver: asyncpg.Connection = connection.connection.driver_connection
+        super().__init__(self.driver, None, readonly=False, deferrable=False)
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether a message was under way when it ended: nobody knows in which state the connection is."""
+        return self._state is TransactionState.FAILED
+
+    async def open(self, first: str) -> None:
+        """Begin; `first` says it."""
+        self._state = TransactionState.FAILED
+        if self._connection.is_in_transaction():
+            raise asyncpg.InterfaceError("the connection came from the pool within a transaction")
+        await self._connection.execute(first)
+        self._connection._top_xact = self._adapter._transaction = self
+        self._state = TransactionState.STARTED
+
+    async def commit(self) -> None:
+        """For good, or LostWork."""
+        self._connection._top_xact = self._adapter._transaction = None
+        self._state = TransactionState.FAILED
+        try:
+            told = await self._connection.execute("commit")
+        except asyncpg.PostgresError:
+            self._state = TransactionState.ROLLEDBACK
+            raise
+        self._state = TransactionState.COMMITTED
+        if told != "COMMIT":
+            raise LostWork("a database error was swallowed; catch it inside a savepoint")
+
+
+async def _begin(engine: AsyncEngine, scope: Scope, caller: str) -> tuple[AsyncConnection, _Door]:
+    """A pooled connection may be dead, all of them after a restart of the server; another try is free before the first
+    statement.
+    """
     settings = {**scope.settings(), "caller": caller}
-    for last in (False, True):
+    first = BEGIN.format_map({name: _literal(text) for name, text in settings.items()})
+    pool = engine.sync_engine.pool
+    tries = pool.size() + 1 if isinstance(pool, sa.pool.QueuePool) else 1
+    for left in reversed(range(tries)):
         core = await engine.connect()
         try:
-            begun = await core.begin()
-            await core.execute(SCOPE, settings)
-        except sa.exc.DBAPIError as error:
+            door = _Door(core)
+            await door.open(first)
+        except BaseException as error:
+            await core.invalidate()
             await core.close()
-            if last or not error.connection_invalidated:
+            if not left or not is_unavailable(error):
                 raise
-        except BaseException:
-            await core.close()
-            raise
         else:
-            return core, begun
-    raise AssertionError("the second attempt returns or raises")
+            return core, door
+    raise AssertionError("the last attempt returns or raises")
 
 
-async def _still_sound(tx: Transaction) -> None:
-    try:
-        await tx.driver.execute("select 1")
-    except asyncpg.InFailedSQLTransactionError as error:
-        raise LostWork("a database error was swallowed; catch it inside a savepoint") from error
+def _literal(text: str) -> str:
+    """Any text as SQL, by its bytes: a message of several statements takes no parameters, and nothing in here can end
+    the literal.
+    """
+    return f"convert_from('\\x{text.encode().hex()}', 'UTF8')"
 
 
 def into(kind: type[Row], row: Mapping[str, Any] | sa.Row[*tuple[Any, ...]]) -> Row:

@@ -8,7 +8,7 @@ from fastapi import Query
 from pydantic import AwareDatetime
 
 from shared.auth import Access, Role, list_accesses, log_access
-from shared.web.fields import Out
+from shared.web.fields import MomentField, Out
 from shared.web.paging import CursorInvalid, Page, PagingAsked
 from shared.web.routing import Officer, Purpose, Router, Tx
 
@@ -16,8 +16,8 @@ AUDITORS = (Role.AUDITOR,)
 USUAL_PURPOSE = "访问审计"
 Seen = Annotated[str | None, Query(min_length=1, max_length=100, description="被查看对象的编号（户、人、案卷等）")]
 Who = Annotated[str | None, Query(min_length=1, max_length=200, description="查看人账号")]
-Since = Annotated[AwareDatetime | None, Query(alias="from", description="起（含，机器时间）")]
-Until = Annotated[AwareDatetime | None, Query(alias="to", description="止（不含，机器时间）")]
+Since = Annotated[MomentField | None, Query(alias="from", description="起（含，机器时间）")]
+Until = Annotated[MomentField | None, Query(alias="to", description="止（不含，机器时间）")]
 
 
 class AccessOut(Out):

@@ -5,11 +5,20 @@ place.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Path, Query
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 from shared.values import CitizenId, DivisionCode, HouseholdNumber, Money, ValueWrong
@@ -97,6 +106,18 @@ ShownCitizenId = Annotated[
     _whole,
     WithJsonSchema({"type": "string", "description": "公民身份号码（全文，须有权限与事由，查看留痕）"}),
 ]
+
+
+def _in_utc(given: datetime) -> datetime:
+    """The first and the last day of the calendar have moments that no other time zone can name."""
+    try:
+        return given.astimezone(UTC)
+    except OverflowError:
+        raise PydanticCustomError("moment_beyond", "beyond the calendar") from None
+
+
+MomentField = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""A moment with its time zone, as the database can hold it."""
 
 
 async def _division_in_path(

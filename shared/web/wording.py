@@ -42,6 +42,7 @@ WORDING: dict[str, tuple[str, str]] = {
     "datetime_type": ("应为时刻（含时区）", "This must be a moment with its time zone"),
     "datetime_parsing": ("应为时刻（含时区）", "This must be a moment with its time zone"),
     "datetime_from_date_parsing": ("应为时刻（含时区）", "This must be a moment with its time zone"),
+    "moment_beyond": ("时刻超出范围", "The moment is out of range"),
     "timezone_aware": ("时刻须带时区", "The moment needs its time zone"),
     "list_type": ("应为列表", "This must be a list"),
     "too_short": ("至少{min_length}项", "At least {min_length} items"),

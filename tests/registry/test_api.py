@@ -9,10 +9,11 @@ import pytest
 
 from shared.events.registry import CircumstancesRecorded, DivisionRecorded, HouseholdRecorded
 from tests.registry import sheets
-from tests.registry.ground import COUNTY, NEXT_VILLAGE, OTHER_COUNTY, VILLAGE, Ground, file_of
+from tests.registry.ground import COUNTY, NEXT_VILLAGE, OTHER_COUNTY, VILLAGE, YEAR, Ground, file_of
 from tests.registry.make import household_body
 from tests.registry.sheets import citizen_id
 
+NEXT_YEAR = {"year_from": "2019-09-30", "year_to": "2020-09-29"}
 HEAD_ID = citizen_id("19800305", 2)
 
 
@@ -260,6 +261,11 @@ async def test_a_change_of_head_a_departure_and_the_timeline(ground: Ground) -> 
         ({"members": [{"relation": "head"}]}, 422, "person.nameless"),
         ({"group": "甲\u0007"}, 422, "request.invalid"),
         ({"income": [{"year_from": "2019-01-01", "year_to": "2019-01-01", "items": {}}]}, 422, "request.invalid"),
+        ({"income": [{**YEAR, "year_to": "2019-10-01", "items": {}}]}, 422, "income.year_length"),
+        ({"income": [{**YEAR, "year_to": "2019-09-29", "items": {}}]}, 422, "income.year_length"),
+        ({"income": [{"year_from": "9999-01-01", "year_to": "9999-12-31", "items": {}}]}, 422, "income.year_length"),
+        ({"income": [{**YEAR, "items": {"wage_work": amount}} for amount in "12"]}, 422, "income.year_repeated"),
+        ({"income": [{**YEAR, "items": {}}, {**NEXT_YEAR, "items": {}}]}, 422, "income.year_repeated"),
         ({"members": [{"relation": "son", "name": "王"}]}, 422, "household.heads"),
         ({"colour": "red"}, 422, "request.invalid"),
         ({"statuses": [{"kind": "rich", "since": "2014-01-01"}]}, 422, "request.invalid"),

@@ -226,6 +226,8 @@ COVERED = ("minimum_living", date(2015, 1, 1))
         ((POOR,), (ORDINARY,), ("poor",)),
         ((POOR,), (MONITORED,), ("poor",)),
         ((POOR,), (("poor", date(2019, 9, 1)),), ("poor",)),
+        ((POOR,), (("poor", POOR[1] + timedelta(days=1)),), ("poor",)),
+        ((POOR, MONITORED), (POOR, ("monitored", MONITORED[1] + timedelta(days=1))), ("monitored",)),
         ((LIFTED,), (POOR,), ("lifted",)),
         ((LIFTED,), (), ("lifted",)),
         ((LIFTED, MONITORED), (LIFTED,), ("monitored",)),
@@ -254,7 +256,8 @@ def test_only_a_decision_ends_poor_lifted_or_monitored_or_lifts_a_household(held
     ("held", "said"),
     [
         ((), (LIFTED,)),
-        ((POOR,), (("poor", date(2014, 5, 1)),)),
+        ((POOR,), (("poor", date(2013, 12, 1)),)),
+        ((POOR, COVERED), (POOR, ("minimum_living", COVERED[1] + timedelta(days=1)))),
         ((POOR, COVERED), (POOR,)),
         ((ORDINARY,), (POOR,)),
         ((POOR,), (POOR, MONITORED)),
@@ -291,6 +294,10 @@ def test_however_forms_change_no_status_overlaps_itself_and_none_lifts(
         held, were = ({one.kind for one in these if one.until is None} for these in (spans, before))
         assert were & set(ENDED_BY_DECISION) <= held, "a form ended what a decision alone ends"
         assert not before or "lifted" not in held - were, "a form lifted a household"
+        for one in before:
+            if one.kind in ENDED_BY_DECISION and one.until is None:
+                after = next(span for span in spans if span.kind == one.kind and span.until is None)
+                assert after.since <= one.since, "a form took days away that a decision alone ends"
         if claim is None:
             assert held == {kind for kind, _ in form}
         for axis in ({"poor", "lifted"}, {"monitored"}, {"minimum_living"}, {"ordinary"}):

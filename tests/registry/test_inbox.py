@@ -143,6 +143,43 @@ async def test_a_decision_answers_what_a_file_claimed_before(ground: Ground) -> 
     assert doubt == {"finding": "decided", "closed_by": "assessment", "closed": True}
 
 
+async def test_a_form_or_a_file_that_repeats_a_status_does_not_shorten_its_past(ground: Ground) -> None:
+    """On the days it takes away the household would not have been poor, though nobody decided so: the register's day
+    stays; an officer is told, of a file a doubt asks. An earlier day corrects the register."""
+    await ground.intake(file_of(household()))
+    home, before = await ground.value("select id from household"), await statuses(ground)
+    form = {"observed_on": "2019-08-22", "statuses": [{"kind": "poor", "since": "2019-08-22"}]}
+    refused = await ground.ask("PATCH", f"/households/{home}", json=form, headers={"If-Match": "*"})
+    assert (refused.status_code, refused.json()["code"]) == (409, "status.needs_decision")
+    assert "自2014-03-01起" in refused.json()["detail"]
+    assert "since 2014-03-01" in refused.json()["detail_en"]
+    rows = household()
+    rows[0]["识别时间"] = "2019-08-20"
+    await ground.intake(file_of(rows))
+    assert await statuses(ground) == before
+    (doubt,) = await ground.rows("select check_id, detail_zh from doubt where closed_at is null")
+    assert doubt["check_id"] == "T7"
+    assert "自2014-03-01起" in doubt["detail_zh"]
+    rows[0]["识别时间"] = "2013-12-01"
+    await ground.intake(file_of(rows))
+    assert await statuses(ground) == [("poor", date(2013, 12, 1), None, None, None)]
+    assert await ground.value("select finding from doubt") == "no_longer_found"
+
+
+async def test_of_a_decided_status_a_form_may_say_another_day_and_nothing_moves(ground: Ground) -> None:
+    """The decision settled the day: a later one is neither taken over nor a contradiction to be asked about."""
+    await ground.intake(file_of(household()))
+    home = await ground.value("select id from household")
+    fact = decided(home, effective_on=date(2019, 8, 1))
+    await hear(ground, [record(fact, 0)])
+    before = await statuses(ground)
+    rows = household()
+    rows[0] |= {"户类型": "脱贫户", "识别时间": "", "脱贫时间": "2019-08-19"}
+    await ground.intake(file_of(rows))
+    assert await statuses(ground) == before
+    assert await ground.value("select count(*) from doubt where closed_at is null") == 0
+
+
 async def test_a_decision_that_cannot_hold_is_answered_with_the_reason(ground: Ground) -> None:
     """Nothing waits for an operator: assessment hears it and the town decides again."""
     first, second = await home_of(ground, 1), await home_of(ground, 2)

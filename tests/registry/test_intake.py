@@ -27,7 +27,7 @@ from shared.events.registry import CircumstancesRecorded, HouseholdRecorded, Int
 from shared.jobs import Job, Step
 from shared.values import Scope
 from tests.registry import hostile
-from tests.registry.ground import NEXT_VILLAGE, VILLAGE, Ground, file_of
+from tests.registry.ground import COUNTY, NEXT_VILLAGE, OTHER_COUNTY, VILLAGE, Ground, file_of
 from tests.registry.sheets import Row, household
 
 SECOND, THIRD, FOURTH = (f"{VILLAGE.text}{serial:04d}" for serial in (2, 3, 4))
@@ -81,7 +81,50 @@ async def test_a_trial_run_may_be_recorded_with_the_same_counts(ground: Ground) 
     assert counts_of(applied) == counts_of(tried)
     assert await ground.value("select count(*) from person") == 12
     again = await ground.post(f"/intakes/{tried['job']['id']}/apply")
-    assert (again.status_code, again.json()["code"]) == (409, "intake.not_tried"), "its file is done with"
+    assert (again.status_code, again.json()["code"]) == (409, "intake.taken_up"), "its file is done with"
+    assert answer.json()["id"] in again.json()["detail"]
+
+
+async def test_a_trial_run_is_recorded_once_whoever_asks(ground: Ground) -> None:
+    """Two recordings would share its file. The second is told of the first, though that is a county's that he cannot
+    see; of two at one moment one is taken."""
+    village = [VILLAGE.text]
+    tried = UUID(str(await ground.upload(file_of(*four()), dry_run=True, divisions=village)))
+    await ground.run_jobs()
+    path = f"/intakes/{tried}/apply"
+    asked = await asyncio.gather(*(ground.post(path, divisions=[of]) for of in (COUNTY.text, *village)))
+    (taken,) = [one for one in asked if one.status_code == 202]
+    (told,) = [one for one in asked if one.status_code == 409]
+    assert told.json()["code"] == "intake.taken_up"
+    assert taken.json()["id"] in told.json()["detail"]
+    late = await ground.post(path, divisions=village)
+    assert (late.status_code, late.json()["code"]) == (409, "intake.taken_up")
+    await ground.run_jobs()
+    assert await ground.value("select count(*) from person") == 12
+    assert (await ground.post(path, divisions=[OTHER_COUNTY.text])).status_code == 404, "elsewhere it is not there"
+
+
+@pytest.mark.parametrize("was_running", [False, True])
+async def test_a_trial_run_whose_recording_was_cancelled_can_be_recorded_again(
+    ground: Ground, *, was_running: bool
+) -> None:
+    """The first recording's end does not take the file away from the second."""
+    tried = await ground.intake(file_of(*four()), dry_run=True)
+    path = f"/intakes/{tried['job']['id']}/apply"
+    first = (await ground.post(path)).json()["id"]
+    if was_running:
+        await ground.rows(
+            "update job set state = 'running', leased_until = now() - interval '1 s' where id = $1", first
+        )
+    assert (await ground.post(f"/jobs/{first}/cancel")).status_code == 200
+    await ground.run_jobs()
+    assert (await ground.look(UUID(first)))["job"]["state"] == "cancelled"
+    again = await ground.post(path)
+    assert again.status_code == 202, again.text
+    await ground.run_jobs()
+    applied = await ground.look(UUID(again.json()["id"]))
+    assert (applied["job"]["state"], counts_of(applied)) == ("done", counts_of(tried))
+    assert await kept_files(ground) == ["answer"], "and then the file goes"
 
 
 async def test_both_facts_of_each_household_leave_with_the_chunk(ground: Ground) -> None:
@@ -165,7 +208,7 @@ async def test_incomes_statuses_and_members_follow_the_form(ground: Ground) -> N
     rows[0][0] |= {"务工收入": "12000.00", "工资性收入": "12000.00", "家庭纯收入": "15000.50", "人均纯收入": "7500.25"}
     rows[0][0] |= {
         "户类型": "贫困户；低保户",
-        "识别时间": "2014-05-01",
+        "识别时间": "2013-12-01",
         "低保起始时间": "2019-01-01",
         "家庭人口数": "2",
     }
@@ -176,7 +219,7 @@ async def test_incomes_statuses_and_members_follow_the_form(ground: Ground) -> N
         "select kind, lower(during) as since, upper(during) as until from status where known_to = 'infinity' order by 2"
     )
     assert [(row["kind"], str(row["since"]), row["until"] and str(row["until"])) for row in held] == [
-        ("poor", "2014-05-01", None),
+        ("poor", "2013-12-01", None),
         ("minimum_living", "2019-01-01", None),
     ]
     wages = await ground.rows("select fen, known_to::text as known_to from income where item = 'wage_work' order by no")
@@ -263,6 +306,8 @@ async def test_of_statuses_a_file_says_what_domain_would_say(ground: Ground) -> 
         (tuple((kind, begun) for kind in held), tuple((kind, begun) for kind in said)) for held, said in pairs
     ]
     forms += [((("poor", begun),), later), ((("lifted", begun),), later), ((), later)]
+    for kind in KINDS:
+        forms += [(((kind, begun),), ((kind, other),)) for other in (date(2013, 12, 1), date(2014, 3, 2), visited)]
     numbers = [f"{VILLAGE.text}{serial:04d}" for serial in range(1, len(forms) + 1)]
     homes = [household(number, serial) for serial, number in enumerate(numbers, 1)]
     for turn in (0, 1):

@@ -183,6 +183,9 @@ async def test_what_looks_across_scopes_answers_little(make_database: Callable[.
         identity = await admin.fetchval("select identity_index from person")
         async with transaction(engine, Scope.of([NEIGHBOUR])) as tx:
             one = tx.driver.fetchval
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                async with tx.driver.transaction():
+                    await one("select recording_of($1)", new_id())
             assert await one("select count(*) from household") == 0
             assert await one("select numbers_on_record($1)", [number, "0" * 16]) == [number]
             assert await one("select identities_on_record($1)", [identity, b"nobody"]) == [identity]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from shared.db import (
     lock_number,
     transaction,
     try_lock,
+    turns,
 )
 from shared.values import DivisionCode, Scope, new_id
 from stack.provision import Database
@@ -133,6 +135,87 @@ async def test_a_cancelled_door_rolls_back_and_leaves_the_pool_whole(probe: Prob
             await linger(engine)
         assert await seen(engine, HOME, "select 1") == 1
     assert await stored(probe, "cancelled") == 0
+
+
+async def test_who_waits_for_a_connection_is_not_overtaken_by_who_asks_again(probe: Probe) -> None:
+    """Two connections, twelve callers who ask again at once: nobody is two turns ahead of anybody else. The pool alone
+    serves some to the end before it looks at the others.
+    """
+    served: Counter[int] = Counter(dict.fromkeys(range(12), 0))
+    ahead = 0
+
+    async def caller(number: int, engine: AsyncEngine) -> None:
+        nonlocal ahead
+        for _ in range(20):
+            async with transaction(engine, HOME) as tx:
+                served[number] += 1
+                ahead = max(ahead, max(served.values()) - min(served.values()))
+                await tx.driver.fetchval("select 1")
+
+    async with probe.engine("api", pool_size=2) as engine:
+        await asyncio.gather(*(caller(number, engine) for number in range(12)))
+    assert ahead <= 2, "one may be in its turn while the next begins"
+    assert set(served.values()) == {20}
+
+
+async def test_who_waits_too_long_for_a_connection_is_sent_away_and_takes_no_turn(
+    probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "LONGEST_WAIT_SECONDS", 0.05)
+    async with probe.engine("api", pool_size=1) as engine:
+        async with transaction(engine, HOME):
+            with pytest.raises(sa.exc.TimeoutError) as caught:
+                await seen(engine, HOME, "select 1")
+            waiting = asyncio.create_task(seen(engine, HOME, "select 1"))
+            await asyncio.sleep(0)
+            waiting.cancel()
+        assert is_unavailable(caught.value)
+        monkeypatch.setattr(turns, "LONGEST_WAIT_SECONDS", 5)
+        for _ in range(3):
+            assert await seen(engine, HOME, "select 1") == 1
+
+
+@pytest.mark.parametrize("caller", ["李", "o'neil'); select 1; --", "\\x00", "a\nb", "𠮷" * 66])
+async def test_the_callers_name_is_text_whatever_it_holds(api: AsyncEngine, caller: str) -> None:
+    async with transaction(api, HOME, caller=caller) as tx:
+        assert await tx.driver.fetchval("select current_setting('tuopin.caller')") == caller
+
+
+async def test_a_restarted_server_costs_nobody_anything(probe: Probe) -> None:
+    """All connections of the pool are dead at once: each caller gets a living one."""
+    async with probe.engine("api", pool_size=3) as engine:
+        together = asyncio.Barrier(3)
+
+        async def hold() -> int:
+            async with transaction(engine, HOME) as tx:
+                await together.wait()
+                return int(await tx.driver.fetchval("select pg_backend_pid()"))
+
+        sessions = await asyncio.gather(*(hold() for _ in range(3)))
+        async with probe.admin() as admin:
+            for session in sessions:
+                await admin.execute("select pg_terminate_backend($1, 5000)", session)
+        assert await asyncio.gather(*(seen(engine, HOME, "select 1") for _ in range(6))) == [1] * 6
+
+
+async def test_a_commit_that_is_refused_leaves_the_connection_fit(
+    probe: Probe,
+) -> None:
+    async with probe.admin() as admin:
+        await admin.execute("create table late (a int primary key deferrable initially deferred)")
+        await admin.execute("grant insert on late to shared_api")
+
+    async def twice(engine: AsyncEngine) -> int:
+        async with transaction(engine, HOME) as tx:
+            await tx.driver.execute("insert into late values (1), (1)")
+            return int(await tx.driver.fetchval("select pg_backend_pid()"))
+
+    async with probe.engine("api", pool_size=1) as engine:
+        with pytest.raises(asyncpg.UniqueViolationError):
+            await twice(engine)
+        assert await seen(engine, HOME, "select 1") == 1
+    async with probe.admin() as admin:
+        await admin.execute("drop table late")
 
 
 async def test_a_session_killed_while_idle_costs_nobody_anything(probe: Probe) -> None:

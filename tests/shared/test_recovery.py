@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -256,6 +257,25 @@ async def test_writers_wait_and_readers_do_not_while_all_is_said_again(world: Wo
 
 
 # --- a wiped broker --------------------------------------------------------------------------------------------------
+
+
+async def test_a_verb_that_holds_its_row_and_a_republish_do_not_wait_for_each_other(world: World) -> None:
+    """A verb locks its row first and writes it later; in between all is said again. Neither is thrown out."""
+    farm = FARMS[0]
+    await world.change([farm], "barley")
+    again = None
+    async with transaction(world.speaker.engine("api"), Scope.everything()) as tx:
+        await tx.driver.execute("select from farm where id = $1 for no key update", farm)
+        again = asyncio.create_task(world.republish())
+        await until(partial(is_waiting, world.speaker, "farm"), "the republish waits")
+        await announce(tx, farm, await plant(tx, world.language, farm, "rye"), at=NOON)
+    assert (await again)["farm"] == 1
+    assert await world.speaker.rows("select crop from farm") == [("rye",)]
+
+
+async def is_waiting(side: Side, table: str) -> bool:
+    waiting = "select count(*) from pg_locks where not granted and relation = $1::text::regclass"
+    return await side.number(waiting, table) > 0
 
 
 async def test_a_wiped_broker_is_made_good(make_database: Callable[..., Any], own_broker: Broker) -> None:

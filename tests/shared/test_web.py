@@ -827,6 +827,9 @@ async def test_the_access_log_is_refused_to_other_roles_places_and_questions(
     assert len((await auditor("GET", here)).json()["items"]) == 1
     refused(await auditor("GET", f"{here}&from=2019-08-20T00:00:00"), 422, "request.invalid")
     refused(await auditor("GET", f"{here}&whom=x"), 422, "request.invalid")
+    for edge in ("from=0001-01-01T00:00:00%2B14:00", "to=9999-12-31T23:59:59-14:00"):
+        refused(await auditor("GET", f"{here}&{edge}"), 422, "request.invalid")
+    assert len((await auditor("GET", f"{here}&from=0001-01-01T00:00:00Z&to=9999-12-31T23:59:59Z")).json()["items"]) == 1
 
 
 # Trace, practice, health, measures

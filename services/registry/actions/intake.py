@@ -56,6 +56,16 @@ class IntakeNotTried(Conflict):
     hint_en = "Upload the file again"
 
 
+class IntakeTakenUp(Conflict):
+    """已经入库: a trial run is recorded once; two recordings would share its file, and one could take it away."""
+
+    code = "intake.taken_up"
+    zh = "该次试运行已由任务 {job} 入库或正在入库"
+    en = "This trial run is recorded, or being recorded, by job {job}"
+    hint_zh = "请查看该任务；如其被取消或失败，可再次入库"
+    hint_en = "See that job; if it is cancelled or fails, the trial run can be recorded again"
+
+
 class AnswerNotReady(Conflict):
     """回执未完成."""
 
@@ -137,6 +147,9 @@ async def apply_intake(tx: Transaction, officer: Officer, job_id: UUID, state: J
     if tried is None:
         raise IntakeMissing
     await uploads.hold_file(tx, tried.source)
+    taken_up = await uploads.recording_of(tx, job_id)
+    if taken_up is not None:
+        raise IntakeTakenUp(job=taken_up)
     if not tried.dry_run or state is not JobState.DONE or not await uploads.has_file(tx, tried.source, UPLOAD):
         raise IntakeNotTried
     job = await submit_job(tx, officer, KIND, {"dry_run": False}, job_id=new_id(), now=now)
@@ -362,13 +375,15 @@ class Workbooks:
         )
 
     async def on_end(self, tx: Transaction, job: Job, state: JobState) -> None:
-        """Say how it ended; the file goes, unless a trial run may still be recorded."""
+        """Say how it ended; the file goes, unless a trial run may still be recorded, for the first time or again."""
         self._close(job.id)
         intake = await uploads.find_intake(tx, job.id)
         if intake is None:
             return
         await uploads.drop_doubts(tx, job.id)
-        if not intake.dry_run or state is not JobState.DONE:
+        is_done, is_of_trial = state is JobState.DONE, intake.source != job.id
+        may_be_recorded = is_done if intake.dry_run else is_of_trial and not is_done
+        if not may_be_recorded:
             await uploads.drop_file(tx, intake.source, UPLOAD)
         counts = await uploads.load_counts(tx, job.id)
         finished = IntakeFinished(

@@ -18,6 +18,7 @@ from services.registry.domain import Household, HouseholdEntry, IncomeRow, Livin
 from services.registry.domain import codes as lists
 from services.registry.domain.codes import CodeList
 from services.registry.domain.fields import COMPONENT_OF, INCOME_ITEM_NAMES
+from services.registry.domain.payouts import refuse_odd_year, refuse_repeated_years
 from services.registry.domain.refusals import MemberNameless
 from shared.events.fact import YesNo
 from shared.events.registry import (
@@ -276,6 +277,10 @@ class HouseholdPatch(Body):
 
 
 def _rows(income: Sequence[IncomeBody]) -> tuple[IncomeRow, ...]:
+    years = [Period(one.year_from, one.year_to) for one in income]
+    for year in years:
+        refuse_odd_year(year)
+    refuse_repeated_years(years)
     return tuple(row for one in income for row in one.rows())
 
 

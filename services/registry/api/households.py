@@ -15,6 +15,7 @@ from services.registry.actions import households as actions
 from services.registry.actions.households import Writer, entry_of
 from services.registry.api.answers import HouseholdOut, PersonOut, TimelineOut, person_out
 from services.registry.api.bodies import HouseholdBody, HouseholdPatch, IdText, Reason
+from services.registry.domain.payouts import IncomeYearRepeated, IncomeYearWrong
 from services.registry.domain.refusals import (
     DivisionUnknown,
     HouseholdMissing,
@@ -70,6 +71,8 @@ ENTRY_PROBLEMS = (
     MemberNameless,
     StatusOverlap,
     ObservationOlder,
+    IncomeYearWrong,
+    IncomeYearRepeated,
 )
 DivisionAsked = Annotated[str, Query(pattern=r"^[1-9][1-9]([0-9]{10}|[0-9]{7}|[0-9]{4}|[0-9]{2})?$")]
 
@@ -273,10 +276,9 @@ async def search_people(body: NumberBody, officer: Officer, request: Request) ->
 
 
 async def _search(tx: Transaction, body: NumberBody, officer: Officer, keys: KeyRing) -> FoundOut:
-    met = await people.people_with_number(tx, keys.blind_indexes("citizen_id", body.id_number), keys)
+    indexes = keys.blind_indexes("citizen_id", body.id_number)
     action = "search in clear" if body.in_clear else "search"
-    ids = [one.person.id for one in met]
-    await log_access(tx, officer, purpose=body.purpose, noun="person", ids=ids, action=action)
+    met = await people.people_with_number(tx, indexes, keys, officer, body.purpose, action)
     return FoundOut(found=[_found(one, masked=not body.in_clear) for one in met])
 
 

@@ -22,6 +22,7 @@ from services.registry.actions.intake import (
     HandedIn,
     IntakeMissing,
     IntakeNotTried,
+    IntakeTakenUp,
 )
 from services.registry.api.households import FutureRefused, keys_of
 from services.registry.domain.payouts import IncomeYearWrong
@@ -109,7 +110,9 @@ async def read_intake(job_id: UUID, tx: Tx) -> IntakeOut:
     )
 
 
-@router.post("/intakes/{job_id}/apply", roles=SUBMITTERS, status=202, problems=(IntakeMissing, IntakeNotTried))
+@router.post(
+    "/intakes/{job_id}/apply", roles=SUBMITTERS, status=202, problems=(IntakeMissing, IntakeNotTried, IntakeTakenUp)
+)
 async def apply_intake(job_id: UUID, tx: Tx, officer: Officer, now: Now) -> JobOut:
     """将试运行过的文件入库."""
     state = JobState.FAILED

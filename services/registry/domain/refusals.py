@@ -54,7 +54,7 @@ class StatusContradiction(Invalid):
 
 
 class StatusNeedsDecision(Conflict):
-    """户类型须经决定: a form would end 贫困户, 脱贫户 or 监测户, or say 脱贫户, of a household on record."""
+    """户类型须经决定: a form would end or shorten 贫困户, 脱贫户 or 监测户, or say 脱贫户, of a household on record."""
 
     code = "status.needs_decision"
     zh = "户{number}：{claim_zh}"

@@ -2,6 +2,7 @@
 
 A first form carries whatever last year's register held. Of a household on record, 贫困户, 脱贫户 and 监测户 are ended
 by a decision alone, and 脱贫户 is opened by one alone: leaving the mark out of a file lifts nobody out of poverty.
+Nor does a form that repeats one of the three take days away from it: on those the household would not have been poor.
 """
 
 from __future__ import annotations
@@ -28,12 +29,14 @@ Said = tuple[tuple[StatusKind, date], ...]
 class Claim:
     """身份不符: a form claims other statuses than the register's.
 
-    `kept` are those that stand against it; `is_unfounded`: it says 脱贫户 and no decision did.
+    `kept` are those that stand against it, `begun` of them those that it repeats with a later first day (the
+    register's); `is_unfounded`: it says 脱贫户 and no decision did.
     """
 
     kept: tuple[StatusKind, ...]
     said: tuple[StatusKind, ...]
     is_unfounded: bool
+    begun: Said = ()
 
     @property
     def is_of_type(self) -> bool:
@@ -43,17 +46,26 @@ class Claim:
     @property
     def zh(self) -> str:
         """As a doubt (T7)."""
-        held = [f"在册为{_zh(self.kept)}"] if self.kept else []
+        left_out = self._left_out
+        held = [f"在册为{_zh(left_out)}"] if left_out else []
+        held += [f"在册{_zh([kind])}自{since.isoformat()}起，表内起始时间晚于此" for kind, since in self.begun]
         unfounded = ["脱贫未经决定"] if self.is_unfounded else []
         return f"表内户类型为{_zh(self.said)}，{'，'.join(held + unfounded)}；在册户类型须经决定方可变更，未动"
 
     @property
     def en(self) -> str:
         """The same in English."""
-        held = [f"the register holds {_en(self.kept)}"] if self.kept else []
+        left_out = self._left_out
+        held = [f"the register holds {_en(left_out)}"] if left_out else []
+        held += [f"the register has {_en([kind])} since {since.isoformat()}, not later" for kind, since in self.begun]
         unfounded = ["no decision has lifted the household"] if self.is_unfounded else []
         said = ", ".join([f"the form says {_en(self.said)}", *held, *unfounded])
         return f"{said}; only a decision changes that, so the register's status stands"
+
+    @property
+    def _left_out(self) -> list[StatusKind]:
+        repeated = dict(self.begun)
+        return [kind for kind in self.kept if kind not in repeated]
 
 
 def _zh(kinds: Iterable[StatusKind]) -> str:
@@ -67,15 +79,18 @@ def _en(kinds: Iterable[StatusKind]) -> str:
 def claim_of(before: tuple[StatusSpan, ...], said: Said, on: date) -> Claim | None:
     """Where a form of that day of visit contradicts what decisions alone may change; None when it does not.
 
-    A status that it lets begin after the visit (and later than the register does) is left out in other words.
+    One of the three that it lets begin later than the register does would lose the days between; where a decision
+    opened it, the day is settled, and only one that begins after the visit is left out in other words.
     """
     named = dict(said)
-    held = {span.kind: span.since for span in before if span.until is None}
+    held = {span.kind: span for span in before if span.until is None}
+    latest = {kind: max(on, span.since) if span.decided else span.since for kind, span in held.items()}
     kept = tuple(
-        kind for kind in ENDED_BY_DECISION if kind in held and (kind not in named or named[kind] > max(on, held[kind]))
+        kind for kind in ENDED_BY_DECISION if kind in held and (kind not in named or named[kind] > latest[kind])
     )
+    begun = tuple((kind, held[kind].since) for kind in kept if kind in named)
     unfounded = bool(before) and OPENED_BY_DECISION in named and OPENED_BY_DECISION not in held
-    return Claim(kept, tuple(sorted(named)), unfounded) if kept or unfounded else None
+    return Claim(kept, tuple(sorted(named)), unfounded, begun) if kept or unfounded else None
 
 
 def merge_statuses(before: tuple[StatusSpan, ...], said: Said, on: date) -> tuple[StatusSpan, ...]:

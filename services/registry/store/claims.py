@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -33,7 +33,8 @@ class Heard:
 
 def claim_from(found: Mapping[str, Any]) -> Claimed:
     """From a row of the classification."""
-    claim = Claim(tuple(found["kept"].split()), tuple(found["said"].split()), found["is_unfounded"])
+    begun = tuple((kind, date.fromisoformat(since)) for kind, since in found["begun"] or ())
+    claim = Claim(tuple(found["kept"].split()), tuple(found["said"].split()), found["is_unfounded"], begun)
     return Claimed(found["household_no"], claim, found["row"])
 
 

@@ -205,11 +205,11 @@ held as (
     and household_no = any({EXISTING_HOUSEHOLDS})
     and household_no = any(array(select household_no from staging_status where job = $1))),
 kept as (
-  select h.household_no, h.kind from held h
+  select h.household_no, h.kind, h.since, n.kind is not null as repeated from held h
   join visited v on v.household_no = h.household_no
   left join named n on n.household_no = h.household_no and n.kind = h.kind
   where upper_inf(h.during) and h.kind = any($2)
-    and (n.kind is null or n.since > greatest(v.observed_on, h.since))),
+    and (n.kind is null or n.since > greatest(h.since, case when h.opened_by is not null then v.observed_on end))),
 unfounded as (
   select household_no from named where kind = $3 and household_no in (select household_no from held)
     and household_no not in (select household_no from held where kind = $3 and upper_inf(during))),
@@ -245,6 +245,8 @@ claimed as (
   select n.household_no, min(n.row) as row, string_agg(n.kind, ' ' order by n.kind) as said,
     coalesce((select string_agg(k.kind, ' ' order by array_position($2, k.kind)) from kept k
               where k.household_no = n.household_no), '') as kept,
+    (select json_agg(json_build_array(k.kind, k.since) order by array_position($2, k.kind)) from kept k
+      where k.household_no = n.household_no and k.repeated) as begun,
     n.household_no in (select household_no from unfounded) as is_unfounded
   from named n
   where n.household_no in (select household_no from kept union select household_no from unfounded)

@@ -11,6 +11,7 @@ from uuid import UUID
 from services.registry.domain import Person
 from services.registry.tables import PERSON_FACTS, person
 from services.registry.tables.people import PERSON_SEALED
+from shared.auth import Officer, fetch_logged
 from shared.crypto import KeyRing
 from shared.db import Transaction
 from shared.values import HouseholdNumber, mask_name
@@ -165,7 +166,11 @@ class Met:
     relation: str | None
 
 
-async def people_with_number(tx: Transaction, indexes: Sequence[bytes], keys: KeyRing) -> list[Met]:
-    """Persons in scope who carry that identity number, provisional ones too: one statement, whoever they are."""
-    rows = await tx.driver.fetch(WITH_NUMBER, list(indexes))
+async def people_with_number(
+    tx: Transaction, indexes: Sequence[bytes], keys: KeyRing, officer: Officer, purpose: str, action: str
+) -> list[Met]:
+    """Persons in scope who carry that identity number, provisional ones too, and who asked for them: one statement."""
+    rows = await fetch_logged(
+        tx, WITH_NUMBER, list(indexes), officer=officer, purpose=purpose, noun="person", action=action
+    )
     return [Met(person_from(row, keys), row["household"], row["relation"]) for row in rows]

@@ -130,6 +130,12 @@ async def hold_file(tx: Transaction, job: UUID) -> None:
     await lock(tx, f"intake:{job}")
 
 
+async def recording_of(tx: Transaction, trial: UUID) -> UUID | None:
+    """The job that records this trial run or has recorded it, whoever submitted it; none where it failed."""
+    found: UUID | None = await tx.driver.fetchval("select recording_of($1)", trial)
+    return found
+
+
 async def save_reading(tx: Transaction, job: UUID, rows: int) -> None:
     """How many rows the file has."""
     await tx.driver.execute("update intake set rows = $2 where job = $1", job, rows)
