@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.registry import inbox
-from services.registry.actions import divisions, households, intake
+from services.registry.actions import divisions, doubts, households, intake
 from services.registry.actions.intake import Reading, Workbooks
 from services.registry.api import ROUTERS
 from services.registry.reports import comparing, soundness
@@ -22,6 +22,7 @@ from shared.auth import Role
 from shared.clock import Clock
 from shared.crypto import KeyRing
 from shared.db import Pruning, Transaction, create_engine, transaction
+from shared.due import DueLoop, Verb
 from shared.events import TOPICS
 from shared.events.registry import CircumstancesRecorded, DivisionRecorded, HouseholdRecorded
 from shared.hearing import Consumer, Ears
@@ -56,6 +57,7 @@ HOLDINGS = (
     Holding("division", _topics(DivisionRecorded.TOPIC), divisions.divisions_again),
     Holding("household", _topics(HouseholdRecorded.TOPIC, CircumstancesRecorded.TOPIC), households.households_again),
 )
+DUE = [Verb(doubts.EXCEPTION_ENDS, doubts.resume_doubts)]
 SAID, KEPT = comparing.SAID, comparing.KEPT
 
 
@@ -110,7 +112,7 @@ def forgetting(settings: AppSettings, engine: AsyncEngine, clock: Clock) -> Prun
 
 
 async def worker(settings: AppSettings) -> None:
-    """Relay, hearing and files until cancelled."""
+    """Relay, hearing, files and due work until cancelled."""
     name = "registry-worker"
     engine = create_engine(settings.database_url, pool_size=settings.database_pool_size, application=name)
     relay = Relay(
@@ -125,6 +127,7 @@ async def worker(settings: AppSettings) -> None:
     clock = Clock(settings.home)
     loops: list[Loop] = [
         Consumer(engine, settings.kafka_bootstrap, EARS, f"{name}-{settings.slot}"),
+        DueLoop(engine, clock, DUE),
         JobRunner(engine, jobs, clock.now, lease_seconds=settings.intake_lease_seconds),
         forgetting(settings, engine, clock),
     ]

@@ -8,6 +8,8 @@ from __future__ import annotations
 ALWAYS = {
     "GET /registry/v1/access-log",
     "GET /registry/v1/doubts",
+    "GET /registry/v1/doubts/work-list",
+    "GET /registry/v1/doubts/{doubt_id}",
     "GET /registry/v1/intakes/{job_id}/answer",
     "POST /registry/v1/people/elsewhere",
     "POST /registry/v1/people/search",
@@ -37,6 +39,7 @@ NONE: dict[str, tuple[str, ...]] = {
         "GET /registry/v1/intakes/{job_id}/refusals",
         "GET /registry/v1/jobs",
         "GET /registry/v1/jobs/{job_id}",
+        "GET /registry/v1/reports/doubts",
         "GET /registry/v1/reports/households",
         "GET /assessment/v1/cases/counts",
         "GET /assessment/v1/jobs",

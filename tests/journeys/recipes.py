@@ -114,6 +114,10 @@ def _intake(village: Village) -> str:
     return str(village.once("tried intake", village.a_tried_intake))
 
 
+def _doubt(village: Village) -> str:
+    return str(village.once("doubt", village.a_doubt)["id"])
+
+
 def _etag(village: Village, role: str, path: str) -> dict[str, str]:
     answer = village.desk.send(Asked("GET", path), village.desk.token(role, [village.code]))
     assert answer.status_code == 200, answer.text
@@ -132,6 +136,9 @@ _get(
 _get(f"{REGISTRY}/access-log", Kind.LIST, None, lambda _, page: bool(page["items"]), seen=_shown)
 _get(f"{REGISTRY}/divisions/{{code}}", Kind.NOUN, lambda v: f"{REGISTRY}/divisions/{v.code}")
 _get(f"{REGISTRY}/doubts", Kind.LIST, None, lambda _, page: bool(page["items"]), division=_here)
+_get(f"{REGISTRY}/doubts/work-list", Kind.SHARED, None, None, division=_here)
+_get(f"{REGISTRY}/doubts/{{doubt_id}}", Kind.NOUN, lambda v: f"{REGISTRY}/doubts/{_doubt(v)}")
+_get(f"{REGISTRY}/reports/doubts", Kind.LIST, None, lambda _, counts: counts["total"] > 0, division=_here)
 _get(f"{REGISTRY}/households", Kind.LIST, None, names(_household), division=_here, limit=WHOLE)
 _get(
     f"{REGISTRY}/households/by-number/{{number}}", Kind.NOUN, lambda v: f"{REGISTRY}/households/by-number/{_number(v)}"
@@ -181,6 +188,48 @@ def _apply(village: Village, _role: str) -> Asked:
 @recipe(f"POST {REGISTRY}/jobs/{{job_id}}/cancel", Kind.NOUN, is_spent=True)
 def _cancel(village: Village, _role: str) -> Asked:
     return Asked("POST", f"{REGISTRY}/jobs/{village.a_waiting_job('registry')}/cancel")
+
+
+KEPT = {"finding": "kept", "reason": "入户核查，与实际一致"}
+
+
+def _seen(doubt: dict[str, Any]) -> dict[str, Any]:
+    return {"id": doubt["id"], "version": doubt["version"]}
+
+
+def _all_taken(_village: Village, answer: Any) -> bool:
+    return bool(answer["results"]) and answer["refused"] == 0
+
+
+@recipe(f"POST {REGISTRY}/doubts/assign", Kind.BULK, _all_taken, is_spent=True)
+def _assign_many(village: Village, _role: str) -> Asked:
+    body = {"assignee": "clerk.of.village", "doubts": [_seen(village.a_doubt())]}
+    return Asked("POST", f"{REGISTRY}/doubts/assign", json=body)
+
+
+@recipe(f"POST {REGISTRY}/doubts/findings", Kind.BULK, _all_taken, is_spent=True)
+def _find_many(village: Village, _role: str) -> Asked:
+    return Asked("POST", f"{REGISTRY}/doubts/findings", json={"findings": [_seen(village.a_doubt()) | KEPT]})
+
+
+@recipe(f"POST {REGISTRY}/doubts/{{doubt_id}}/assign", Kind.NOUN, is_spent=True)
+def _assign(village: Village, role: str) -> Asked:
+    path = f"{REGISTRY}/doubts/{village.a_doubt()['id']}"
+    return Asked("POST", f"{path}/assign", json={"assignee": "clerk.of.village"}, headers=_etag(village, role, path))
+
+
+@recipe(f"POST {REGISTRY}/doubts/{{doubt_id}}/finding", Kind.NOUN, is_spent=True)
+def _find_out(village: Village, role: str) -> Asked:
+    path = f"{REGISTRY}/doubts/{village.a_doubt()['id']}"
+    return Asked("POST", f"{path}/finding", json=KEPT, headers=_etag(village, role, path))
+
+
+@recipe(f"POST {REGISTRY}/doubts/{{doubt_id}}/confirm", Kind.NOUN, is_spent=True)
+def _confirm(village: Village, role: str) -> Asked:
+    """A clerk has answered; whoever confirms is another person."""
+    path = f"{REGISTRY}/doubts/{village.a_doubt()['id']}"
+    village.desk.ask("clerk", village.code, "POST", f"{path}/finding", KEPT, headers={"if-match": "*"})
+    return Asked("POST", f"{path}/confirm", json={"agreed": True}, headers=_etag(village, role, path))
 
 
 def _asked_person(village: Village) -> dict[str, Any]:

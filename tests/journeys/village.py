@@ -68,6 +68,15 @@ class Village:
             self.unused.append(made["id"])
         self.told.quiet()
 
+    def a_doubt(self) -> dict[str, Any]:
+        """Whether a household counts two where one lives."""
+        body = self.household_body()
+        body["living"]["headcount_on_form"] = 2
+        made = self.desk.ask("clerk", self.code, "POST", "/registry/v1/households", body)
+        asked = {"division": self.code, "check": "I13", "household": made["id"]}
+        [doubt] = self.desk.ask("clerk", self.code, "GET", "/registry/v1/doubts", query=asked)["items"]
+        return dict(doubt)
+
     def a_household(self) -> str:
         """One that is judged and has no case yet."""
         if not self.unused:

@@ -51,6 +51,7 @@ def rows_of(division: DivisionCode) -> list[Row]:
         ("income_match", {"no": no, "declared_no": no, "payout_no": no, "fen": 1} | of_household),
         ("decision", _decision(no, division)),
         ("doubt", _doubt(no, division)),
+        ("doubt_event", {"no": no, "doubt_no": no, "what": "assigned", "at": NOW, "by": "check"}),
         ("division_history", _division(division, no) | past),
         ("parameter", _parameter(division, no)),
         *_file_rows(division, job),

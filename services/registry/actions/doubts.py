@@ -1,20 +1,38 @@
-"""What is in doubt in a household that an officer entered: the same checks that a file goes through."""
+"""What is done about doubts: found in a form by the same checks that a file goes through, given to somebody, answered,
+confirmed by a second person, asked again when an exception ends.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from datetime import date
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
 from uuid import UUID
 
 from services.registry.domain import HouseholdEntry
-from services.registry.store.doubts import Found, save_doubts
+from services.registry.domain.doubts import Answer, Doubt, DoubtFinding, DoubtState, Taken, assign, confirm, find
+from services.registry.domain.inspection import facts_of_number
+from services.registry.domain.refusals import DoubtMissing
+from services.registry.store import doubts as store
+from services.registry.store.doubts import Found, Look, fingerprints_of, save_doubts
 from services.registry.store.people import Written
+from shared.auth import Officer, Role
+from shared.clock import SHANGHAI, today
+from shared.crypto import KeyRing
 from shared.db import Transaction
+from shared.due import schedule
+from shared.errors import Problem, Stale
+
+ANSWERS_FOR_OTHERS = frozenset({Role.REVIEWER, Role.APPROVER})
+EXCEPTION_ENDS = "doubt.exception_ends"
 
 
-async def doubt_household(tx: Transaction, household_id: UUID, entry: HouseholdEntry, written: Written) -> None:
-    """Open what is newly in doubt, close what is no longer found."""
-    found = await asyncio.to_thread(_found, entry, written.observed_on)
+async def doubt_household(
+    tx: Transaction, keys: KeyRing, household_id: UUID, entry: HouseholdEntry, written: Written
+) -> None:
+    """Open what is newly in doubt, close what is no longer found, ask again what was settled about other facts."""
+    found = await asyncio.to_thread(_found, keys, entry, written.observed_on)
     repeated = [
         Found(
             one.person.id,
@@ -23,19 +41,118 @@ async def doubt_household(tx: Transaction, household_id: UUID, entry: HouseholdE
             "id_number",
             "证件号码与另一户成员相同",
             "the id number also stands in another household",
+            fingerprints_of(keys, "I1", facts_of_number(one.person.id_number)),
         )
         for one in entry.members
         if one.person.id_provisional and one.person.id_number is not None
     ]
-    await save_doubts(tx, household_id, [*repeated, *found], written)
+    await save_doubts(tx, household_id, [*repeated, *found], Look(written.by, written.now, today(written.now)))
 
 
-def _found(entry: HouseholdEntry, on: date) -> list[Found]:
+def _found(keys: KeyRing, entry: HouseholdEntry, on: date) -> list[Found]:
     # The frames' library costs an api process 50 MB: it is loaded by the first form that is entered, not at the start.
-    from services.registry.checks import doubts_of
+    from services.registry.checks import ABOUT_HOUSEHOLDS, doubts_of
 
-    rows = doubts_of(entry, on).iter_rows(named=True)
     return [
-        Found(entry.members[row["row"] - 1].person.id, row["check"], "doubt", row["field"], row["zh"], row["en"])
-        for row in rows
+        Found(
+            None if row["check"] in ABOUT_HOUSEHOLDS else entry.members[row["row"] - 1].person.id,
+            row["check"],
+            "doubt",
+            row["field"],
+            row["zh"],
+            row["en"],
+            fingerprints_of(keys, row["check"], row["facts"]),
+        )
+        for row in doubts_of(entry, on).iter_rows(named=True)
     ]
+
+
+# People's steps
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """所办: one doubt of many, the version that was seen, and what shall become of it."""
+
+    id: UUID
+    version: int
+    take: Callable[[Doubt], Taken]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """办理结果 of one of many: the doubt as it is now, or why it was refused."""
+
+    subject: UUID
+    problem: Problem | None = None
+
+
+def assigning(to: str) -> Callable[[Doubt], Taken]:
+    """It is given to somebody."""
+    return lambda doubt: assign(doubt, to)
+
+
+def answering(answer: Answer, officer: Officer, now: datetime) -> Callable[[Doubt], Taken]:
+    """A written finding: by the assignee, or by who may answer for others."""
+    wide = not officer.roles.isdisjoint(ANSWERS_FOR_OTHERS)
+    return lambda doubt: find(doubt, answer, officer.sub, may_answer_for_others=wide, today=today(now))
+
+
+def confirming(officer: Officer, remark: str | None, *, agreed: bool) -> Callable[[Doubt], Taken]:
+    """The second person's word."""
+    return lambda doubt: confirm(doubt, officer.sub, remark, agreed=agreed)
+
+
+async def step_doubt(
+    tx: Transaction,
+    doubt_id: UUID,
+    check: Callable[[int], None],
+    take: Callable[[Doubt], Taken],
+    by: str,
+    now: datetime,
+) -> None:
+    """One step of one doubt."""
+    before = await store.lock_doubt(tx, doubt_id)
+    check(before.version)
+    await _take(tx, before, take, by, now)
+
+
+async def step_doubts(tx: Transaction, asked: Sequence[Asked], by: str, now: datetime) -> list[Outcome]:
+    """The same step of many, each by itself: what is refused says why and hinders no other."""
+    held = dict(await store.lock_doubts(tx, [one.id for one in asked]))
+    outcomes = []
+    for one in asked:
+        try:
+            held[one.id] = await _take(tx, _seen(held, one), one.take, by, now)
+        except Problem as problem:
+            outcomes.append(Outcome(one.id, problem))
+        else:
+            outcomes.append(Outcome(one.id))
+    return outcomes
+
+
+def _seen(held: Mapping[UUID, Doubt], one: Asked) -> Doubt:
+    before = held.get(one.id)
+    if before is None:
+        raise DoubtMissing
+    if before.version != one.version:
+        raise Stale
+    return before
+
+
+async def _take(tx: Transaction, before: Doubt, take: Callable[[Doubt], Taken], by: str, now: datetime) -> Doubt:
+    after, step = take(before)
+    await store.save_step(tx, after, step, by, now)
+    if after.state is DoubtState.CLOSED and after.finding == DoubtFinding.EXCEPTION and after.until is not None:
+        await schedule(tx, EXCEPTION_ENDS, after.id, _day_after(after.until))
+    return after
+
+
+def _day_after(day: date) -> datetime:
+    """The moment at which that day is over."""
+    return datetime.combine(day + timedelta(days=1), time(), SHANGHAI)
+
+
+async def resume_doubts(tx: Transaction, nouns: list[str], now: datetime) -> None:
+    """Exceptions that are over: their questions are asked again."""
+    await store.resume_doubts(tx, [UUID(noun) for noun in nouns], today(now), now)

@@ -64,7 +64,7 @@ async def record_household(tx: Transaction, household_id: UUID, entry: Household
     household, facts = record(household_id, entry, writer.observed_on)
     free = {holder.id: holder.no for holder in holders.values() if holder.household is None}
     await store.insert_household(tx, writer.keys, household, writer.written, free)
-    await doubt_household(tx, household_id, entry, writer.written)
+    await doubt_household(tx, writer.keys, household_id, entry, writer.written)
     await announce(tx, household_id, *facts, at=writer.now)
     return await store.load_household(tx, household_id)
 
@@ -88,8 +88,8 @@ async def amend_household(
     if facts:
         free = {holder.id: holder.no for holder in holders.values() if holder.household is None}
         await store.save_household(tx, writer.keys, before, amended, writer.written, free)
-        await doubt_household(tx, household_id, entry, writer.written)
         await announce(tx, household_id, *facts, at=writer.now)
+    await doubt_household(tx, writer.keys, household_id, entry, writer.written)
     return await store.load_household(tx, household_id)
 
 

@@ -20,8 +20,10 @@ from services.registry.domain.payouts import refuse_odd_year
 from services.registry.store import intake as store
 from services.registry.store import uploads
 from services.registry.store.arrivals import Asked, ChunkKeys, Numbered, Opening
+from services.registry.store.doubts import Look
 from services.registry.store.uploads import ANSWER, UPLOAD, Intake
 from shared.auth import Officer, Role
+from shared.clock import today
 from shared.crypto import KeyRing
 from shared.db import Transaction
 from shared.errors import Conflict, Invalid, Missing, Problem
@@ -348,6 +350,7 @@ class Workbooks:
         await uploads.save_doubts(tx, job.id, change.claims)
         if not job.parameters["dry_run"]:
             await store.apply(tx, job.id, change, job.sub, now, columns)
+            await store.settle_doubts(tx, change, Look(job.sub, now, today(now), job.id), opening.asked)
         await store.unstage(tx, job.id)
         return {
             "rows": change.rows_new + change.rows_changed + change.rows_unchanged,

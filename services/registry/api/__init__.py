@@ -1,10 +1,11 @@
 """What may be asked of registry over HTTP, one file a noun."""
 
 from services.registry.api.divisions import router as divisions
+from services.registry.api.doubts import router as doubts
 from services.registry.api.households import router as households
 from services.registry.api.intakes import router as intakes
 from services.registry.api.reports import router as reports
 
-ROUTERS = (divisions, households, intakes, reports)
+ROUTERS = (divisions, households, intakes, reports, doubts)
 
 __all__ = ["ROUTERS"]

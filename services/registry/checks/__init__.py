@@ -17,11 +17,15 @@ from services.registry.domain.inspection import Check, frames_of
 
 CHECKS: tuple[Check, ...] = (*IDENTITY, *STRUCTURE, *LABOUR, *INCOME, *COVER, *CAUSES)
 
+QUESTIONS = {check.id: check for check in CHECKS}
+ABOUT_HOUSEHOLDS = frozenset(check.id for check in CHECKS if check.about == "household")
+"""Checks whose doubts name no member."""
+
 
 def doubts_of(entry: HouseholdEntry, on: date) -> pl.DataFrame:
-    """What is in doubt in one household that an officer entered: check, row (member, from 1), field, zh, en."""
+    """What is in doubt in one household that an officer entered: check, row (member, from 1), field, zh, en, facts."""
     frames = frames_of(entry, on)
     return pl.concat(check.run(frames) for check in CHECKS if check.severity == "doubt")
 
 
-__all__ = ["CHECKS", "doubts_of"]
+__all__ = ["ABOUT_HOUSEHOLDS", "CHECKS", "QUESTIONS", "doubts_of"]

@@ -27,5 +27,6 @@ CAUSES: tuple[Check, ...] = (
         "Does a further cause repeat the main one?",
         ("main_cause", "other_causes"),
         cause_repeated,
+        about="household",
     ),
 )

@@ -40,5 +40,6 @@ COVER: tuple[Check, ...] = (
         "Are medical, serious-illness and pension cover clear?",
         ("medical_cover", "serious_illness_cover", "pension_cover"),
         cover_unclear,
+        in_parts=True,
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from services.registry.checks.findings import found, yuan
-from services.registry.domain.fields import COMPONENT_OF
+from services.registry.domain.fields import COMPONENT_OF, INCOME_ITEM_NAMES
 from services.registry.domain.inspection import Check, Frames
 
 _COMPONENTS = "ABCDE"
@@ -17,7 +17,9 @@ def sums_differ(frames: Frames) -> pl.DataFrame:
         pl.sum_horizontal(item for item, of in COMPONENT_OF.items() if of == component).alias(f"sum_{component}")
         for component in _COMPONENTS
     )
-    findings = [_differs(written, f"declared_{one.lower()}_fen", pl.col(f"sum_{one}"), 0) for one in _COMPONENTS]
+    asked = {of for item, of in COMPONENT_OF.items() if item in frames.fields}
+    totals = [one for one in _COMPONENTS if one in asked]
+    findings = [_differs(written, f"declared_{one.lower()}_fen", pl.col(f"sum_{one}"), 0) for one in totals]
     net = _net()
     counted = pl.max_horizontal(pl.coalesce("headcount_on_form", "members"), pl.lit(1))
     declared_net = pl.coalesce("declared_net_fen", net)
@@ -58,7 +60,12 @@ INCOME: tuple[Check, ...] = (
             "declared_e_fen",
             "declared_net_fen",
             "declared_per_capita_fen",
+            *INCOME_ITEM_NAMES,
+            "headcount_on_form",
+            "relation",
         ),
         sums_differ,
+        about="household",
+        in_parts=True,
     ),
 )

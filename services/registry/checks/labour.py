@@ -48,5 +48,6 @@ LABOUR: tuple[Check, ...] = (
         "Do months and place of work agree?",
         ("work_months", "workplace"),
         work_incoherent,
+        in_parts=True,
     ),
 )

@@ -70,7 +70,8 @@ STRUCTURE: tuple[Check, ...] = (
         "doubt",
         "表内人口数与成员数是否一致？",
         "Is the headcount on the form the number of members?",
-        ("headcount_on_form",),
+        ("headcount_on_form", "relation"),
         headcount_differs,
+        about="household",
     ),
 )

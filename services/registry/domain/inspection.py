@@ -6,7 +6,7 @@ A doubt is a thing to be checked on the spot and closed by a written finding, ne
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
@@ -14,7 +14,7 @@ from typing import Any, Literal
 import polars as pl
 
 from services.registry.domain.decisions import HouseholdEntry
-from services.registry.domain.fields import BY_NAME, FIELDS, Field, Kind, Level
+from services.registry.domain.fields import BY_NAME, FIELDS, SINCE_OF_STATUS, Field, Kind, Level
 
 Severity = Literal["doubt", "refusal"]
 
@@ -51,11 +51,21 @@ class Frames:
 
 
 Find = Callable[[Frames], pl.DataFrame]
+_BETWEEN, _MEMBERS, _NOTHING = "\x1f", "\x1e", "\x00"
+PARTS_OF: Mapping[str, frozenset[str]] = {
+    whole.name: frozenset(part.name for part in FIELDS if part.into == whole.name and part.table is None)
+    for whole in FIELDS
+}
+"""Columns of a form that become part of a field: the field is asked when one of them is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """数据检查: id of the rule catalogue, how severe, the question, the fields it looks at, and how it finds."""
+    """数据检查: id of the rule catalogue, how severe, the question, the fields it looks at, and how it finds.
+
+    `about` a household: its doubts name no member, and what it looks at of members is looked at of all of them.
+    `in_parts`: it asks about whichever of its fields a form has; any other check is asked of forms that have them all.
+    """
 
     id: str
     severity: Severity
@@ -63,23 +73,82 @@ class Check:
     en: str
     fields: tuple[str, ...]
     find: Find
+    about: Literal["person", "household"] = "person"
+    in_parts: bool = False
+
+    def is_asked(self, fields: frozenset[str]) -> bool:
+        """Whether a form with these columns answers it at all: what was not asked is in nobody's doubt."""
+        there = [not fields.isdisjoint({name} | PARTS_OF[name]) for name in self.fields]
+        return any(there) if self.in_parts else all(there)
 
     def run(self, frames: Frames) -> pl.DataFrame:
-        """The rows in doubt, each with the field to mark and what was seen there."""
+        """The rows in doubt, each with the field to mark, what was seen there, and the facts that were looked at."""
+        if not self.is_asked(frames.fields):
+            return _FINDINGS
         found = self.find(frames).select(pl.lit(self.id).alias("check"), *FINDING_SCHEMA)
-        return found.with_columns(pl.col("row").cast(pl.UInt32)).sort("row", "field")
+        found = found.with_columns(pl.col("row").cast(pl.UInt32)).sort("row", "field")
+        if found.is_empty():
+            return _FINDINGS
+        return found.join(self.facts_of(frames, found["row"]), on="row", how="left", maintain_order="left")
+
+    def facts_of(self, frames: Frames, rows: pl.Series) -> pl.DataFrame:
+        """What these rows say in the fields that it looks at, as one text a row: equal exactly when nothing of it has
+        changed. The text holds values in clear and never leaves the process; what is kept of it is a keyed hash.
+        """
+        own = [name for name in self.fields if BY_NAME[name].level is Level.PERSON]
+        shared = [name for name in self.fields if BY_NAME[name].level is not Level.PERSON]
+        looked = frames.persons if self.about == "person" else frames.households
+        asked = looked.with_columns(pl.col("row").cast(pl.UInt32)).filter(pl.col("row").is_in(rows.implode()))
+        asked = asked.unique("row")
+        homes = frames.households.filter(pl.col("household").is_in(asked["household"].implode()))
+        said = asked.select("row", "household", _said(own if self.about == "person" else []).alias("own"))
+        said = said.join(homes.select("household", _said(shared).alias("shared")), on="household", how="left")
+        if self.about == "household" and own:
+            members = frames.persons.filter(pl.col("household").is_in(asked["household"].implode()))
+            each = members.select("household", _said(own).alias("each")).group_by("household")
+            said = said.join(each.agg(pl.col("each").sort().str.join(_MEMBERS)), on="household", how="left")
+            said = said.with_columns(pl.col("each").alias("own"))
+        return said.select("row", pl.concat_str("own", "shared", separator=_MEMBERS, ignore_nulls=True).alias("facts"))
+
+
+def facts_of_number(number: str | None) -> str:
+    """What check I1 looks at, for a number that the register itself holds elsewhere: the text that `facts_of` makes."""
+    return f"{number or _NOTHING}{_MEMBERS}"
+
+
+def _said(names: list[str]) -> pl.Expr:
+    """These fields of a row as one text; an amount of nothing is what an empty cell says."""
+    parts = [_text_of(BY_NAME[name]).fill_null(_NOTHING) for name in names]
+    return pl.concat_str(parts, separator=_BETWEEN) if parts else pl.lit("")
+
+
+def _text_of(field: Field) -> pl.Expr:
+    value = pl.col(field.name)
+    if field.level is Level.INCOME and field.kind is Kind.MONEY:
+        value = pl.when(value != 0).then(value)
+    return value.cast(pl.String)
+
+
+_FINDINGS = pl.DataFrame(schema={"check": pl.String, **FINDING_SCHEMA, "facts": pl.String})
+"""No finding."""
 
 
 def frames_of(entry: HouseholdEntry, on: date) -> Frames:
     """One household as an officer entered it, in the shape that checks look at; member `i` is row `i + 1`."""
     household = entry.number.text
     of_living = {one.name: getattr(entry.living, one.name) for one in FIELDS if hasattr(entry.living, one.name)}
-    of_income: dict[str, Any] = {row.item: row.fen for row in entry.income if row.item in BY_NAME}
+    latest = max((row.year.first for row in entry.income), default=None)
+    of_income: dict[str, Any] = {
+        row.item: row.fen for row in entry.income if row.item in BY_NAME and row.year.first == latest
+    }
     about = {
         **of_living,
         **of_income,
         "number": household,
         "division": entry.division.value,
+        **{SINCE_OF_STATUS[kind]: since for kind, since in entry.statuses},
+        "group": entry.group,
+        "registered_on": entry.registered_on,
         "statuses": "|".join(kind for kind, _ in entry.statuses) or None,
         "other_causes": "|".join(entry.living.other_causes) or None,
     }

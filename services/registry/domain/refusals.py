@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.errors import Conflict, Invalid, Missing
+from shared.errors import Conflict, Invalid, Missing, Refused
 
 
 class HouseholdMissing(Missing):
@@ -163,3 +163,61 @@ class MemberNameless(Invalid):
     en = "A new member needs a name; somebody on record is named by his id"
     hint_zh = "请补填姓名或人标识"
     hint_en = "Give the name, or the id of the person on record"
+
+
+class DoubtMissing(Missing):
+    """疑点不存在."""
+
+    code = "doubt.missing"
+    zh = "未找到该疑点"
+    en = "No such doubt"
+
+
+class DoubtClosed(Conflict):
+    """疑点已办: closed, or answered and waiting for the second person."""
+
+    code = "doubt.closed"
+    zh = "该疑点已有结论（{state}），不能再办理此步"
+    en = "This doubt has its answer ({state}), so this step cannot be taken"
+    hint_zh = "结论待复核的可退回；事实变化后疑点会再次提出"
+    hint_en = "A finding that waits can be returned; the doubt is asked again when its facts change"
+
+
+class DoubtWithoutFinding(Conflict):
+    """疑点尚无结论."""
+
+    code = "doubt.no_finding"
+    zh = "该疑点尚无书面结论，无从复核"
+    en = "This doubt has no written finding yet, so there is nothing to confirm"
+    hint_zh = "请先录入核查结论"
+    hint_en = "Record the finding first"
+
+
+class DoubtSamePerson(Conflict):
+    """核查与复核为同一人: who recorded a step may not approve it."""
+
+    code = "doubt.same_person"
+    zh = "结论由您录入，须由另一人复核"
+    en = "You recorded this finding; another person has to confirm it"
+    hint_zh = "请由另一名审核人员复核"
+    hint_en = "Ask another reviewer"
+
+
+class DoubtAssignedElsewhere(Refused):
+    """疑点已分派他人."""
+
+    code = "doubt.assigned_elsewhere"
+    zh = "该疑点已分派他人核查"
+    en = "This doubt is assigned to somebody else"
+    hint_zh = "请由被分派人办理，或由审核人员改派"
+    hint_en = "Its assignee has to answer it, or a reviewer assigns it anew"
+
+
+class ExceptionUndated(Invalid):
+    """例外无期限: only an exception has a last day, and that lies ahead."""
+
+    code = "doubt.exception_undated"
+    zh = "例外须写明今后的有效期止；属实、已更正不写"
+    en = "An exception needs a last day that lies ahead; kept and corrected have none"
+    hint_zh = "请填写 until，或改用其他结论"
+    hint_en = "Give `until`, or choose another finding"

@@ -22,12 +22,14 @@ from services.registry.forms.reading import locate_table
 
 REASON = "退回原因"
 ANSWER_FOLDER = "tuopin-answer-"  # and the process: who is killed in between leaves it for the next to remove
-_OPTIONS = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+OPTIONS = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
 _COMMENTS = 2_000  # a workbook with more notes opens slowly; the reason stands beside the cell anyway
 
 
 @dataclass(frozen=True, slots=True)
-class _Styles:
+class Styles:
+    """How cells look, in every workbook that we write."""
+
     head: Any
     text: Any
     wrong: Any
@@ -48,17 +50,18 @@ def write_answer(
     cells = sheet.cells.with_row_index("row", offset=1)
     with tempfile.TemporaryDirectory(prefix=f"{ANSWER_FOLDER}{os.getpid()}-") as folder:
         out = Path(folder) / "answer.xlsx"
-        with xlsxwriter.Workbook(out, {**_OPTIONS, "tmpdir": folder}) as book:
-            styles = _styles(book)
+        with xlsxwriter.Workbook(out, {**OPTIONS, "tmpdir": folder}) as book:
+            styles = styles_of(book)
             _returned(book, styles, wordings, cells, refusals)
             _doubtful(book, styles, wordings, cells, doubts)
             _summary(book, styles, summary, header.ignored)
         return out.read_bytes()
 
 
-def _styles(book: Any) -> _Styles:
+def styles_of(book: Any) -> Styles:
+    """The styles of this workbook: each of them text, so that no cell is live."""
     text = {"num_format": "@", "quote_prefix": True}
-    return _Styles(
+    return Styles(
         head=book.add_format({"bold": True, "bg_color": "#D9E1F2", "border": 1, **text}),
         text=book.add_format(text),
         wrong=book.add_format({"bg_color": "#FFC7CE", "font_color": "#9C0006", "border": 1, **text}),
@@ -66,7 +69,7 @@ def _styles(book: Any) -> _Styles:
     )
 
 
-def _returned(book: Any, styles: _Styles, wordings: list[str], cells: pl.DataFrame, refusals: pl.DataFrame) -> None:
+def _returned(book: Any, styles: Styles, wordings: list[str], cells: pl.DataFrame, refusals: pl.DataFrame) -> None:
     """All rows of refused households as they came, each wrong cell coloured, its reason in the column to its right."""
     page = book.add_worksheet("退回")
     page.freeze_panes(1, 0)
@@ -89,7 +92,7 @@ def _returned(book: Any, styles: _Styles, wordings: list[str], cells: pl.DataFra
 
 def _write_row(
     page: Any,
-    styles: _Styles,
+    styles: Styles,
     line: int,
     texts: Iterable[str | None],
     shift: dict[int, int],
@@ -100,15 +103,15 @@ def _write_row(
             break
         if at in reasons:
             said = "；".join(dict.fromkeys(reasons[at]))
-            _write_text(page, line, shift[at], text, styles.wrong)
+            write_text(page, line, shift[at], text, styles.wrong)
             page.write_string(line, shift[at] + 1, said, styles.reason)
             if line <= _COMMENTS:
                 page.write_comment(line, shift[at], said)
         elif text:
-            _write_text(page, line, shift[at], text, styles.text)
+            write_text(page, line, shift[at], text, styles.text)
 
 
-def _write_text(page: Any, line: int, column: int, text: str | None, style: Any) -> None:
+def write_text(page: Any, line: int, column: int, text: str | None, style: Any) -> None:
     """As text, whatever it looks like."""
     if text:
         page.write_string(line, column, text[:32_000], style)
@@ -116,7 +119,7 @@ def _write_text(page: Any, line: int, column: int, text: str | None, style: Any)
         page.write_blank(line, column, None, style)
 
 
-def _doubtful(book: Any, styles: _Styles, wordings: list[str], cells: pl.DataFrame, doubts: pl.DataFrame) -> None:
+def _doubtful(book: Any, styles: Styles, wordings: list[str], cells: pl.DataFrame, doubts: pl.DataFrame) -> None:
     """Rows that were recorded, each with what should be asked on the spot."""
     page = book.add_worksheet("疑点")
     page.freeze_panes(1, 0)
@@ -127,12 +130,12 @@ def _doubtful(book: Any, styles: _Styles, wordings: list[str], cells: pl.DataFra
         page.write_number(line, 0, row)
         page.write_string(line, 1, column, styles.text)
         place = places.get(column)
-        _write_text(page, line, 2, None if place is None else cells.item(row - 1, place + 1), styles.text)
+        write_text(page, line, 2, None if place is None else cells.item(row - 1, place + 1), styles.text)
         page.write_string(line, 3, check, styles.text)
         page.write_string(line, 4, zh, styles.text)
 
 
-def _summary(book: Any, styles: _Styles, summary: Mapping[str, str | int], ignored: tuple[str, ...]) -> None:
+def _summary(book: Any, styles: Styles, summary: Mapping[str, str | int], ignored: tuple[str, ...]) -> None:
     """Counts, and the columns that nobody read."""
     page = book.add_worksheet("汇总")
     page.set_column(0, 0, 24)

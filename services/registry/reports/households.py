@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from uuid import UUID
 
 from shared.db import Transaction
@@ -97,43 +97,3 @@ async def totals(tx: Transaction, division: DivisionCode) -> Totals:
             "select count(*) from doubt where closed_at is null and division >= $1 and division < $2", *place
         ),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class OpenDoubt:
-    """An open doubt, with the household and the member that it is about."""
-
-    id: UUID
-    no: int
-    household: UUID
-    person: UUID | None
-    check_id: str
-    severity: str
-    field: str
-    detail_zh: str
-    detail_en: str
-    opened_at: datetime
-    batch: UUID | None
-    batch_row: int | None
-
-
-DOUBTS = """select d.id, d.no, h.id as household, p.id as person, d.check_id, d.severity, d.field, d.detail_zh,
-  d.detail_en, d.opened_at, d.batch, d.batch_row
-from doubt d join household h on h.no = d.household_no left join person p on p.no = d.person_no
-where d.closed_at is null and d.division >= $1 and d.division < $2 and d.no > $3
-  and ($4::text is null or d.check_id = $4) and ($5::uuid is null or h.id = $5)
-order by d.no limit $6"""
-
-
-async def open_doubts(
-    tx: Transaction,
-    division: DivisionCode,
-    *,
-    check_id: str | None,
-    household: UUID | None,
-    after: int | None,
-    limit: int,
-) -> list[OpenDoubt]:
-    """What waits for a finding, oldest first."""
-    rows = await tx.driver.fetch(DOUBTS, division.lo, division.hi, after or 0, check_id, household, limit)
-    return [OpenDoubt(**row) for row in rows]

@@ -20,6 +20,15 @@ class Asked:
     rows: int
 
 
+@dataclass(frozen=True, slots=True)
+class AskedChecks:
+    """所问: which checks a file answers whole, and of those that ask in parts, at which fields."""
+
+    whole: tuple[str, ...] = ()
+    in_parts: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+
+
 class Refusal(NamedTuple):
     """退回: a row of the file, the column to mark, and why."""
 
@@ -43,6 +52,8 @@ class Opening:
     person_columns: tuple[str, ...]
     sealed_columns: tuple[str, ...]
     refusals: list[Refusal]
+    asked: AskedChecks = field(default_factory=AskedChecks)
+    """Which checks the file answers: of the others it says nothing."""
 
 
 class HouseholdKey(NamedTuple):

@@ -5,12 +5,11 @@ next file agrees or a decision comes. The household itself is not touched by it:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from services.registry.domain.statuses import CHECK_FIELD, CHECK_ID, Claim
+from services.registry.store.doubts import Look, settling
 from shared.db import Transaction
 
 
@@ -22,15 +21,6 @@ class Claimed(NamedTuple):
     row: int
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """Who handed it in, when, with which file."""
-
-    by: str
-    now: datetime
-    batch: UUID
-
-
 def claim_from(found: Mapping[str, Any]) -> Claimed:
     """From a row of the classification."""
     begun = tuple((kind, date.fromisoformat(since)) for kind, since in found["begun"] or ())
@@ -38,35 +28,32 @@ def claim_from(found: Mapping[str, Any]) -> Claimed:
     return Claimed(found["household_no"], claim, found["row"])
 
 
-SAVE = f"""with claimed as (
-  select * from unnest($5::bigint[], $6::text[], $7::text[], $8::int[]) as c(household_no, zh, en, row)),
-gone as (
-  update doubt d set closed_at = $2, closed_by = $3, finding = 'no_longer_found'
-  where d.household_no = any($4) and d.check_id = '{CHECK_ID}' and d.closed_at is null
-    and not exists (select 1 from claimed c where c.household_no = d.household_no and c.zh = d.detail_zh)
-  returning d.no)
-insert into doubt (household_no, division, check_id, severity, field, detail_zh, detail_en, opened_at, recorded_by,
-  batch, batch_row)
-select c.household_no, h.division, '{CHECK_ID}', 'doubt', '{CHECK_FIELD}', c.zh, c.en, $2, $3, $1, c.row
-from claimed c join (select no, division from household where no = any($4)) h on h.no = c.household_no
-where (select count(*) from gone) >= 0 and not exists (
-  select 1 from doubt d where d.household_no = c.household_no and d.check_id = '{CHECK_ID}' and d.closed_at is null
-    and d.detail_zh = c.zh)"""
+CLAIMS = settling(
+    f"""select household_no, null::bigint as person_no, '{CHECK_ID}' as check_id, 'doubt' as severity,
+      '{CHECK_FIELD}' as field, zh, en, md5(zh) as fingerprints, row
+    from unnest($6::bigint[], $7::text[], $8::text[], $9::int[]) as c(household_no, zh, en, row)""",
+    f"d.check_id = '{CHECK_ID}'",
+)
+"""What a claim is about stands in its own words, which hold no more than codes: its mark needs no key."""
 
 
-async def save_claims(tx: Transaction, asked: Sequence[int], claims: Sequence[Claimed], heard: Heard) -> None:
+async def save_claims(tx: Transaction, asked: Sequence[int], claims: Sequence[Claimed], look: Look) -> None:
     """What this file claims of the households whose statuses it speaks of; an open claim that it repeats stays as it
-    is, one that it no longer makes is closed.
+    is, one that it no longer makes is closed, one that was settled stays settled as long as it says the same.
     """
     if not asked:
         return
     rows = [(one.household_no, one.claim.zh, one.claim.en, one.row) for one in claims]
     columns = [list(column) for column in zip(*rows, strict=True)] or [[]] * 4
-    await tx.driver.execute(SAVE, heard.batch, heard.now, heard.by, list(asked), *columns)
+    await tx.driver.execute(CLAIMS, look.now, look.by, look.today, look.batch, list(asked), *columns)
 
 
-DECIDED = f"""update doubt set closed_at = $2, closed_by = $3, finding = 'decided'
-where household_no = $1 and check_id = '{CHECK_ID}' and closed_at is null"""
+DECIDED = f"""with decided as (
+  update doubt set closed_at = $2, closed_by = $3, finding = 'decided', state = 'closed', version = version + 1,
+    reason = null, until = null, found_by = null
+  where household_no = $1 and check_id = '{CHECK_ID}' and closed_at is null returning no, assignee)
+insert into doubt_event (doubt_no, what, at, by, assignee, finding)
+select no, 'closed', $2::timestamptz, $3::text, assignee, 'decided' from decided"""
 
 
 async def close_claims(tx: Transaction, household_no: int, by: str, now: datetime) -> None:

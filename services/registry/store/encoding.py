@@ -13,10 +13,21 @@ from uuid import UUID
 
 import polars as pl
 
-from services.registry.checks import CHECKS
+from services.registry.checks import ABOUT_HOUSEHOLDS, CHECKS
 from services.registry.domain.fields import BY_NAME
+from services.registry.domain.inspection import PARTS_OF, facts_of_number
 from services.registry.forms import Limits, Reading, read_file, write_answer
-from services.registry.store.arrivals import Asked, ChunkKeys, HouseholdKey, Numbered, Opening, PersonKey, Refusal
+from services.registry.store.arrivals import (
+    Asked,
+    AskedChecks,
+    ChunkKeys,
+    HouseholdKey,
+    Numbered,
+    Opening,
+    PersonKey,
+    Refusal,
+)
+from services.registry.store.doubts import fingerprints_of
 from services.registry.tables import HOUSEHOLD_FACTS, PERSON_FACTS, STAGING
 from shared.crypto import KeyRing
 
@@ -51,6 +62,7 @@ class Book:
             person_columns=_person_columns(reading.fields),
             sealed_columns=tuple(f"{name}_sealed" for name in SEALED if name in reading.fields),
             refusals=_refusals(reading.refusals),
+            asked=_asked(frozenset(reading.fields)),
         )
 
     def _of(self, frame: pl.DataFrame, chunk: int) -> pl.DataFrame:
@@ -137,14 +149,22 @@ class Book:
         )
 
     def _doubts(self, chunk: int, numbered: Numbered, who: pl.DataFrame) -> pl.DataFrame:
-        wanted = ["row", "check_id", "severity", "field", "detail_zh", "detail_en"]
-        found = self.reading.doubts.rename({"check": "check_id", "zh": "detail_zh", "en": "detail_en"}).select(
-            pl.col("row").cast(pl.UInt32), *wanted[1:]
-        )
+        """What the chunk's rows leave in doubt; what is about a household names none of its members."""
+        names = {"check": "check_id", "zh": "detail_zh", "en": "detail_en"}
+        wanted = ["row", "check_id", "severity", "field", "detail_zh", "detail_en", "facts"]
+        found = self.reading.doubts.rename(names).select(pl.col("row").cast(pl.UInt32), *wanted[1:])
         schema = {"row": pl.UInt32} | dict.fromkeys(wanted[1:], pl.String)
-        told = pl.DataFrame([_told_doubt(row) for row in numbered.repeated], schema=schema, orient="row")
-        both = pl.concat([found, told]).unique(["row", "check_id", "field"], keep="first", maintain_order=True)
-        return both.join(who.with_columns(pl.col("row").cast(pl.UInt32)), on="row", maintain_order="left")
+        numbers = dict(zip(self.reading.persons["row"], self.reading.persons["id_number"], strict=True))
+        told = [_told_doubt(row, numbers[row]) for row in numbered.repeated]
+        both = pl.concat([found, pl.DataFrame(told, schema=schema, orient="row")])
+        both = both.unique(["row", "check_id", "field"], keep="first", maintain_order=True)
+        ours = both.join(who.with_columns(pl.col("row").cast(pl.UInt32)), on="row", maintain_order="left")
+        marks = [fingerprints_of(self.keys, check, facts) for check, facts in ours.select("check_id", "facts").rows()]
+        of_all = pl.col("check_id").is_in(ABOUT_HOUSEHOLDS)
+        return ours.with_columns(
+            pl.Series("fingerprints", marks, dtype=pl.String),
+            pl.when(~of_all).then(pl.col("person_no")).alias("person_no"),
+        )
 
     def answer(
         self,
@@ -174,9 +194,20 @@ def hexed(value: bytes) -> str:
     return "\\x" + value.hex()
 
 
-def _told_doubt(row: int) -> tuple[Any, ...]:
+def _told_doubt(row: int, number: str) -> tuple[Any, ...]:
     zh, en = "证件号码与另一户成员相同", "the id number also stands in another household"
-    return row, "I1", "doubt", "id_number", zh, en
+    return row, "I1", "doubt", "id_number", zh, en, facts_of_number(number)
+
+
+def _asked(fields: frozenset[str]) -> AskedChecks:
+    """A field that the form gives in parts is asked by its parts."""
+    asked = [check for check in CHECKS if check.severity == "doubt" and check.is_asked(fields)]
+    whole = {name for name, parts in PARTS_OF.items() if name in fields or not parts.isdisjoint(fields)}
+    return AskedChecks(
+        whole=tuple(check.id for check in asked if not check.in_parts),
+        in_parts=tuple(check.id for check in asked if check.in_parts),
+        fields=tuple(sorted(whole)),
+    )
 
 
 def _chunks(persons: pl.DataFrame, rows: int) -> pl.DataFrame:

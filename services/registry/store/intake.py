@@ -16,8 +16,10 @@ from uuid import UUID
 
 import asyncpg
 
-from services.registry.domain.statuses import CHECK_ID, ENDED_BY_DECISION, OPENED_BY_DECISION, TYPES
-from services.registry.store.claims import Claimed, Heard, claim_from, save_claims
+from services.registry.domain.statuses import ENDED_BY_DECISION, OPENED_BY_DECISION, TYPES
+from services.registry.store.arrivals import AskedChecks
+from services.registry.store.claims import Claimed, claim_from, save_claims
+from services.registry.store.doubts import Look, save_staged_doubts
 from services.registry.store.households import LYING_THERE
 from services.registry.store.matches import refresh_matches
 from services.registry.store.outgoing import announce_households
@@ -429,22 +431,6 @@ from (select * from staging_income where job = $1 and entry = any($5)) s
 join (select * from staging_household where job = $1) h on h.household_no = s.household_no
 where {CLOSED_FIRST}"""
 
-CHANGE_DOUBTS = f"""with gone as (
-  update doubt d set closed_at = $2, closed_by = $3, finding = 'no_longer_found'
-  where d.household_no = any($4) and d.closed_at is null and d.check_id <> '{CHECK_ID}' and not exists (
-    select 1 from staging_doubt s where s.job = $1 and s.household_no = d.household_no
-      and s.person_no is not distinct from d.person_no and s.check_id = d.check_id and s.field = d.field)
-  returning d.no)
-insert into doubt (household_no, person_no, division, check_id, severity, field, detail_zh, detail_en, opened_at,
-  recorded_by, batch, batch_row)
-select distinct on (s.household_no, s.person_no, s.check_id, s.field) s.household_no, s.person_no, h.division,
-  s.check_id, s.severity, s.field, s.detail_zh, s.detail_en, $2::timestamptz, $3, $1, s.row
-from (select * from staging_doubt where job = $1 and household_no = any($4)) s
-join (select * from staging_household where job = $1) h on h.household_no = s.household_no
-where (select count(*) from gone) >= 0 and not exists (
-  select 1 from doubt d where d.household_no = s.household_no and d.closed_at is null
-    and s.person_no is not distinct from d.person_no and s.check_id = d.check_id and s.field = d.field)"""
-
 FOLLOW = """update {table} c set division = h.division from (select no, division from household where no = any($1)) h
 where c.household_no = h.no and c.division <> h.division"""
 
@@ -461,7 +447,6 @@ async def apply(
     tx: Transaction, job: UUID, change: Change, by: str, now: datetime, columns: Columns = ALL_COLUMNS
 ) -> None:
     """Make it so, and announce every touched household with its new version; untouched ones are not written at all."""
-    await save_claims(tx, change.statuses_asked, change.claims, Heard(by, now, job))
     if not change.touched:
         return
     try:
@@ -473,11 +458,16 @@ async def apply(
     await run(CHANGE_STATUSES, job, now, by, change.statuses_closing, *change.statuses_opening)
     await run(CHANGE_INCOMES, job, now, by, change.incomes_closing, change.incomes_opening)
     await refresh_matches(tx, sorted({*change.incomes_of} - {*change.households_new}), by, now, job)
-    await run(CHANGE_DOUBTS, job, now, by, change.touched)
     if change.households_moved:
         for table in LYING_THERE:
             await run(FOLLOW.format(table=table), change.households_moved)
     await announce_households(tx, change.touched, now)
+
+
+async def settle_doubts(tx: Transaction, change: Change, look: Look, asked: AskedChecks) -> None:
+    """What the chunk leaves in doubt, of households that it leaves unchanged too: they were looked at again."""
+    await save_claims(tx, change.statuses_asked, change.claims, look)
+    await save_staged_doubts(tx, look, asked)
 
 
 async def _apply_households(

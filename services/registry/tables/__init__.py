@@ -5,7 +5,7 @@ income are rows with `known_from` and `known_to`, corrected by closing and inser
 """
 
 from services.registry.tables.divisions import division, division_history, parameter
-from services.registry.tables.doubts import doubt
+from services.registry.tables.doubts import doubt, doubt_event
 from services.registry.tables.households import HOUSEHOLD_FACTS, decision, household, household_history
 from services.registry.tables.intake import (
     intake,
@@ -34,6 +34,7 @@ __all__ = [
     "division",
     "division_history",
     "doubt",
+    "doubt_event",
     "household",
     "household_history",
     "income",

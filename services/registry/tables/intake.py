@@ -155,4 +155,5 @@ staging_doubt = _staged(
     sa.Column("field", sa.Text, nullable=False, comment="字段"),
     sa.Column("detail_zh", sa.Text, nullable=False, comment="说明"),
     sa.Column("detail_en", sa.Text, nullable=False, comment="说明（英文）"),
+    sa.Column("fingerprints", sa.Text, comment="所核事实的指纹，每把在用密钥一个"),
 )
