@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -64,7 +64,11 @@ def paid(household: UUID, fen: int = 63_120, **more: Any) -> PayoutPosted:
 
 
 def record(
-    fact: CaseDecided | PayoutPosted, position: int, event_id: UUID | None = None, epoch: int | None = None
+    fact: CaseDecided | PayoutPosted,
+    position: int,
+    event_id: UUID | None = None,
+    epoch: int | None = None,
+    said_at: datetime = NOW,
 ) -> Record:
     """As it comes from the broker."""
     key = str(fact.case if isinstance(fact, CaseDecided) else fact.household)
@@ -73,7 +77,7 @@ def record(
         source="/elsewhere",
         type=fact.TYPE,
         key=key,
-        said_at=NOW,
+        said_at=said_at,
         version=None,
         epoch=epoch,
         traceparent=None,

@@ -56,6 +56,10 @@ class Writer:
         """The same for the store."""
         return Written(self.by, self.now, self.observed_on)
 
+    def after(self, before: Record) -> Writer:
+        """Never known before what it follows: whoever waited for the household may have asked the clock earlier."""
+        return replace(self, now=max(self.now, before.known))
+
 
 async def record_household(tx: Transaction, household_id: UUID, entry: HouseholdEntry, writer: Writer) -> Record:
     """A household enters the register with its first form."""
@@ -79,6 +83,7 @@ async def amend_household(
     """A household's form again, or a part of it: `change` says the whole form from what is on record."""
     before = await store.lock_household(tx, household_id, writer.keys)
     check(before.household.version)
+    writer = writer.after(before)
     entry = change(before.household)
     if writer.observed_on < before.observed_on:
         raise ObservationOlder(on=writer.observed_on, known=before.observed_on)
@@ -153,8 +158,9 @@ def _met(entry: MemberEntry, found: Sequence[Holder], home: UUID | None) -> Pers
 
 async def apply_decisions(tx: Transaction, heard: Sequence[tuple[CaseDecided, datetime]]) -> None:
     """Each decision once: a status interval, and its id for assessment to hear back; or why it has no effect."""
-    for fact, at in heard:
+    for fact, said_at in heard:
         before = await store.lock_household(tx, fact.household)
+        at = max(said_at, before.known)
         decision = Decision(fact.decision, fact.outcome, fact.effective_on)
         decided, facts = apply_decision(before.household, decision)
         if not facts:
@@ -171,8 +177,9 @@ async def apply_decisions(tx: Transaction, heard: Sequence[tuple[CaseDecided, da
 
 async def apply_payouts(tx: Transaction, payouts: Sequence[tuple[UUID, Payout, datetime]]) -> None:
     """Each payout once: an income row of the year in which it was paid, a reversal in that of what it takes back."""
-    for household_id, payout, at in payouts:
+    for household_id, payout, said_at in payouts:
         before = await store.lock_household(tx, household_id)
+        at = max(said_at, before.known)
         paid, facts = apply_payout(before.household, payout)
         if facts:
             written = Written("cooperative", at, before.observed_on)

@@ -17,8 +17,12 @@ from services.registry.api.bodies import LivingBody, money
 from services.registry.domain import Household, IncomeRow, Living, Membership, Person, StatusSpan
 from services.registry.domain.fields import BY_NAME, Privacy
 from services.registry.domain.matches import counted
+from services.registry.domain.timeline import Change
+from services.registry.domain.times import AsOf
 from services.registry.store.households import Record
 from services.registry.store.matches import Recorded
+from services.registry.store.past import Past
+from shared.clock import today
 from shared.values import mask_id, mask_name, mask_phone
 from shared.web import DivisionField, HouseholdNumberField, MoneyField, Out
 
@@ -193,6 +197,16 @@ class HouseholdOut(Out):
     matches: list[MatchOut] = Field(description="哪笔兑付对应哪项申报收入")
     decisions: list[UUID]
     superseded_by: UUID | None
+    as_of: date | None = Field(None, description="真实时间：答复所按的日期；空为现在的登记情况")
+    known_at: datetime | None = Field(None, description="所知时间：答复所按的时刻；空为现在的登记情况")
+    members_elsewhere: int = Field(0, description="当时的成员中现居管辖范围之外、不予显示的人数（计入 headcount）")
+
+    @classmethod
+    def past(cls, past: Past, asked: AsOf, *, masked: bool) -> HouseholdOut:
+        """The same as of two times; `version` is that of the image that answers, and no ETag."""
+        shown = cls.of(past.record, masked=masked, matches=past.matches)
+        then = {"as_of": asked.on, "known_at": asked.known_at, "members_elsewhere": past.hidden}
+        return shown.model_copy(update={**then, "headcount": shown.headcount + past.hidden})
 
     @classmethod
     def of(cls, record: Record, *, masked: bool, matches: Sequence[Recorded] = ()) -> HouseholdOut:
@@ -225,18 +239,57 @@ def member_out(one: Membership, *, masked: bool) -> MemberOut:
     )
 
 
+class ThroughOut(Out):
+    """来源: through what it became known; one of a form, a file's row, a decision, a payout."""
+
+    by: str = Field(description="经手人或服务")
+    intake: UUID | None = Field(description="导入任务")
+    row: int | None = Field(description="文件行号")
+    document: str | None = Field(description="决定文号")
+    payout: str | None = Field(description="兑付编号")
+
+
+class ChangeOut(Out):
+    """变更: one thing that became known, in words."""
+
+    known_at: datetime = Field(description="所知时间：登记簿得知的时刻")
+    true_since: date = Field(description="真实时间：自哪一天起如此")
+    kind: str
+    zh: str
+    en: str
+    through: ThroughOut
+
+    @classmethod
+    def of(cls, one: Change) -> ChangeOut:
+        """With both times and the source in the sentence."""
+        known, (zh, en), (through_zh, through_en) = today(one.known_at), one.words, one.source.words
+        source = one.source
+        return cls(
+            known_at=one.known_at,
+            true_since=one.true_since,
+            kind=one.kind,
+            zh=f"{known}得知，{one.true_since}起：{zh}（{through_zh}）",
+            en=f"{known} known, true since {one.true_since}: {en} ({through_en})",
+            through=ThroughOut(
+                by=source.by, intake=source.batch, row=source.row, document=source.document, payout=source.payout
+            ),
+        )
+
+
 class TimelineOut(Out):
-    """户的沿革: every status and membership that is held to be true, past ones too."""
+    """户的沿革: every status and membership that is held to be true, past ones too; and what became known when."""
 
     household: UUID
     statuses: list[SpanOut]
     members: list[MemberOut]
+    changes: list[ChangeOut] = Field(description="按得知的先后：何时得知、自何时起、何事、经由何处")
 
     @classmethod
-    def of(cls, noun: Household, spans: tuple[StatusSpan, ...]) -> TimelineOut:
-        """Masked: a timeline names nobody."""
+    def of(cls, noun: Household, spans: tuple[StatusSpan, ...], changes: Sequence[Change]) -> TimelineOut:
+        """Masked: a timeline names nobody and tells no amount."""
         return cls(
             household=noun.id,
             statuses=[SpanOut.model_validate(span) for span in spans],
             members=[member_out(one, masked=True) for one in noun.memberships],
+            changes=[ChangeOut.of(one) for one in changes],
         )

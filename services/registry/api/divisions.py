@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Path, Query, Response
 from pydantic import Field, StringConstraints
 
 from services.registry.actions import divisions as actions
+from services.registry.api.times import TIMES_PROBLEMS, AsOfAsked
 from services.registry.domain.division import (
     Division,
     DivisionChange,
@@ -17,6 +18,7 @@ from services.registry.domain.division import (
     DivisionMissing,
 )
 from services.registry.reports.divisions import list_divisions as list_report
+from services.registry.reports.past import divisions_then
 from services.registry.store.divisions import load_division
 from shared.values import DivisionCode, Level
 from shared.web import Body, DivisionField, IfMatch, Now, Officer, Out, Page, PagingAsked, Role, Router, Tx, set_etag
@@ -55,29 +57,35 @@ class DivisionPatch(Body):
     superseded_by: DivisionField | None = Field(None, description="并入的区划")
 
 
-@router.get("/divisions", roles=tuple(Role))
+@router.get("/divisions", roles=tuple(Role), problems=TIMES_PROBLEMS)
 async def list_divisions(
     tx: Tx,
     paging: PagingAsked,
+    asked: AsOfAsked,
     parent: Annotated[str | None, Query(pattern=r"^[1-9][1-9][0-9]{10}$", description="上级区划代码")] = None,
     level: Annotated[Level | None, Query(description="级别")] = None,
     name: Annotated[str | None, Query(min_length=1, max_length=50, pattern=PLAIN, description="名称中含有")] = None,
 ) -> Page[DivisionOut]:
-    """区划列表，按代码排序：管辖范围内的及其上级."""
-    rows = await list_report(
-        tx,
-        parent=None if parent is None else DivisionCode.parse(parent),
-        level=level,
-        name=name,
-        after=None if paging.after is None else paging.after[0],
-        limit=paging.limit + 1,
-    )
+    """区划列表，按代码排序：管辖范围内的及其上级；问过去时只列 as_of 当日在用的."""
+    given: dict[str, Any] = {
+        "parent": None if parent is None else DivisionCode.parse(parent),
+        "level": level,
+        "name": name,
+        "after": None if paging.after is None else paging.after[0],
+        "limit": paging.limit + 1,
+    }
+    rows = await list_report(tx, **given) if asked is None else await divisions_then(tx, asked, **given)
     return paging.page(rows, lambda one: [one.code.value], DivisionOut.of)
 
 
-@router.get("/divisions/{code}", roles=tuple(Role), problems=(DivisionMissing,))
-async def read_division(code: CodeInPath, tx: Tx, response: Response) -> DivisionOut:
-    """一个区划."""
+@router.get("/divisions/{code}", roles=tuple(Role), problems=(DivisionMissing, *TIMES_PROBLEMS))
+async def read_division(code: CodeInPath, tx: Tx, asked: AsOfAsked, response: Response) -> DivisionOut:
+    """一个区划；可问过去：as_of 当日不在用，或当时尚未录入的，答未找到."""
+    if asked is not None:
+        found = await divisions_then(tx, asked, code=DivisionCode.parse(code))
+        if not found:
+            raise DivisionMissing
+        return DivisionOut.of(found[0])
     division = await load_division(tx, DivisionCode.parse(code))
     set_etag(response, division.version)
     return DivisionOut.of(division)

@@ -38,6 +38,8 @@ class Record:
     no: int
     household: Household
     observed_on: date
+    known: datetime
+    """The newest moment at which something of it became known: whatever is written next is not known before it."""
     persons: Mapping[UUID, int]
     memberships: Mapping[Hashable, int]
     statuses: Mapping[StatusSpan, int]
@@ -79,13 +81,15 @@ async def load_households(
     }
 
 
-MEMBERSHIPS = """select no, household_no, person_no, relation, lower(during) as since, upper(during) as until
+MEMBERSHIPS = """select no, household_no, person_no, relation, lower(during) as since, upper(during) as until,
+  known_from
 from membership where household_no = any($1) and known_to = 'infinity'
 order by upper(during) nulls last, relation <> 'head', person_no"""
-STATUSES = """select no, household_no, kind, lower(during) as since, upper(during) as until, opened_by, ended_by
+STATUSES = """select no, household_no, kind, lower(during) as since, upper(during) as until, opened_by, ended_by,
+  known_from
 from status where household_no = any($1) and known_to = 'infinity' order by lower(during), kind"""
 INCOMES = """select no, household_no, year_from, year_to, component, item, source, reference, fen, paid_on, reverses,
-  declared_on
+  declared_on, known_from
 from income where household_no = any($1) and known_to = 'infinity'
 order by year_from, component, item, source, no"""
 DECISIONS = """select household_no, id, refused_because from decision where household_no = any($1)
@@ -120,7 +124,7 @@ def _record(
         for one in seen
     ]
     spans = [StatusSpan(one["kind"], one["since"], one["until"], one["opened_by"], one["ended_by"]) for one in statuses]
-    amounts = [_income(one) for one in incomes]
+    amounts = [income_of(one) for one in incomes]
     noun = Household(
         id=row["id"],
         number=HouseholdNumber(row["number"]),
@@ -140,6 +144,16 @@ def _record(
         no=row["no"],
         household=noun,
         observed_on=row["observed_on"],
+        known=max(
+            one["known_from"]
+            for one in (
+                row,
+                *memberships,
+                *statuses,
+                *incomes,
+                *(persons[one["person_no"]] for one in seen),
+            )
+        ),
         persons={persons[one["person_no"]]["id"]: one["person_no"] for one in seen},
         memberships={_key(one): row_["no"] for one, row_ in zip(held, seen, strict=True)},
         statuses={one: row_["no"] for one, row_ in zip(spans, statuses, strict=True)},
@@ -151,7 +165,8 @@ def _key(one: Membership) -> Hashable:
     return one.person.id, one.relation, one.since, one.until
 
 
-def _income(row: Mapping[str, Any]) -> IncomeRow:
+def income_of(row: Mapping[str, Any]) -> IncomeRow:
+    """A row of the table as the noun has it."""
     return IncomeRow(
         year=Period(row["year_from"], row["year_to"]),
         component=row["component"],
@@ -177,7 +192,7 @@ UPDATE = f"""with up as (
     version = $2, observed_on = $3, known_from = $4, recorded_by = $5, batch = null, batch_row = null
   where no = $1 returning old.*)
 insert into household_history ({NAMED}, known_to) select {NAMED}, $4 from up"""
-VERSION = "update household set version = $2, observed_on = greatest(observed_on, $3) where no = $1"
+VERSION = "update household set version = $2 where no = $1"
 
 
 def _facts(noun: Household) -> list[Any]:
@@ -208,7 +223,7 @@ async def insert_household(
             written.by,
         )
     )
-    empty = Record(no, noun, written.observed_on, known, {}, {}, {})
+    empty = Record(no, noun, written.observed_on, written.now, known, {}, {}, {})
     await _save_parts(tx, keys, empty, Household(noun.id, noun.number, noun.division, 0), noun, written)
     return no
 
@@ -216,20 +231,21 @@ async def insert_household(
 async def save_household(
     tx: Transaction, keys: KeyRing | None, before: Record, after: Household, written: Written, known: Mapping[UUID, int]
 ) -> None:
-    """What differs between the locked noun and its new state."""
+    """What differs between the locked noun and its new state; a later visit that saw the same is an image too."""
     was = before.household
-    if _facts(was) != _facts(after):
+    if _facts(was) != _facts(after) or written.observed_on > before.observed_on:
         await tx.driver.execute(
             UPDATE, before.no, after.version, written.observed_on, written.now, written.by, *_facts(after)
         )
     else:
-        await tx.driver.execute(VERSION, before.no, after.version, written.observed_on)
+        await tx.driver.execute(VERSION, before.no, after.version)
     if was.division != after.division:
         await _follow(tx, before.no, after.division)
     record = Record(
         before.no,
         after,
         before.observed_on,
+        before.known,
         {**known, **before.persons},
         before.memberships,
         before.statuses,

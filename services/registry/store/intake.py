@@ -435,6 +435,22 @@ FOLLOW = """update {table} c set division = h.division from (select no, division
 where c.household_no = h.no and c.division <> h.division"""
 
 
+NEWEST = " union all ".join(
+    f"select max(known_from) as moment from {table} where {key} = any({EXISTING_HOUSEHOLDS})"
+    for table, key in (
+        ("household", "no"),
+        ("membership", "household_no"),
+        ("status", "household_no"),
+        ("income", "household_no"),
+        ("person", "household_no"),
+    )
+)
+MOMENT = f"select greatest($2::timestamptz, max(moment)) from ({NEWEST}) newest"
+"""What is written now is not known before what it follows: whoever held a household while the chunk waited for it may
+have asked the clock later.
+"""
+
+
 class ChunkCollided(Busy):
     """分段冲突: somebody recorded one of these households or persons at the same moment; the chunk is done again."""
 
@@ -449,6 +465,8 @@ async def apply(
     """Make it so, and announce every touched household with its new version; untouched ones are not written at all."""
     if not change.touched:
         return
+    if len(change.households_new) < len(change.touched):
+        now = await tx.driver.fetchval(MOMENT, job, now)
     try:
         await _apply_households(tx, job, change, by, now, columns)
         await _apply_persons(tx, job, change, by, now, columns)

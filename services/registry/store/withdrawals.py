@@ -24,11 +24,15 @@ async def decision_ids(tx: Transaction) -> list[str]:
     return [row["id"] for row in rows]
 
 
+NEWEST = " union all ".join(
+    f"select max(known_from) as moment from {table}" for table in ("household", "membership", "status", "income")
+)
+MOMENT = f"select coalesce(max(moment), clock_timestamp()) from ({NEWEST}) newest"
+
+
 async def moment(tx: Transaction) -> datetime:
     """When it is noticed: the newest moment the register knows, since no fact and no clock comes with a withdrawal."""
-    found: datetime = await tx.driver.fetchval(
-        "select coalesce(max(known_from), clock_timestamp()) from household where known_from < 'infinity'"
-    )
+    found: datetime = await tx.driver.fetchval(MOMENT)
     return found
 
 

@@ -72,6 +72,7 @@ household = sa.Table(
     postgresql_with={"fillfactor": 80},
 )
 household_history = history_of(household)
+sa.Index("household_history_division", household_history.c.division)
 
 decision = sa.Table(
     "decision",

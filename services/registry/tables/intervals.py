@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql as pg
 from services.registry.tables.shapes import known, metadata, number
 
 HELD = sa.text("known_to = 'infinity'")
+CLOSED = sa.text("known_to < 'infinity'")
 HELD_AND_OPEN = sa.text("known_to = 'infinity' and upper_inf(during)")
 HELD_PAYOUT = sa.text("known_to = 'infinity' and source = 'payout'")
 CURRENT_HEAD = sa.text("known_to = 'infinity' and upper_inf(during) and relation = 'head'")
@@ -60,6 +61,7 @@ status = sa.Table(
     sa.Column("ended_by", pg.UUID, comment="据以结束的决定"),
     *known(),
     sa.Index("status_start", "household_no", "kind", sa.text("lower(during)"), unique=True, postgresql_where=HELD),
+    sa.Index("status_household", "household_no"),
     sa.Index("status_division", "division", "kind"),
     comment="户状态区间",
 )
@@ -87,6 +89,7 @@ income = sa.Table(
     sa.Index(
         "income_once", "household_no", "year_from", "item", "source", "reference", unique=True, postgresql_where=HELD
     ),
+    sa.Index("income_closed", "household_no", postgresql_where=CLOSED),
     sa.Index("income_payout", "reference", unique=True, postgresql_where=HELD_PAYOUT),
     sa.Index("income_reversal", "reverses", unique=True, postgresql_where=HELD_PAYOUT),
     comment="收入",

@@ -76,6 +76,7 @@ person = sa.Table(
     postgresql_with={"fillfactor": 80},
 )
 person_history = history_of(person)
+sa.Index("person_history_id_number", person_history.c.id_number_index)
 
 
 def staged() -> list[sa.Column[Any]]:

@@ -1,0 +1,18 @@
+"""How a row of the past is chosen (ADR 0020): `$2` is the day on which it was true, `$3` the moment at which it was
+known. Every condition stands inside the branch of its table: history joined unasked would be read as a whole.
+"""
+
+from __future__ import annotations
+
+HELD = "known_from <= $3 and known_to > $3"
+"""An interval or an amount that was held to be true at the moment."""
+NEAREST = "no, (observed_on <= $2) desc, abs(observed_on - $2), version desc"
+"""Of one noun's images the last of the last day up to the day asked for; else the last of the first day after it."""
+
+
+def images(table: str, columns: str, keyed: str) -> str:
+    """All images of these keys that were known at the moment, the one that stands and the superseded ones."""
+    return (
+        f"select {columns} from {table} where {keyed} and known_from <= $3"
+        f" union all select {columns} from {table}_history where {keyed} and known_from <= $3"
+    )
