@@ -174,6 +174,51 @@ def _amend(village: Village, role: str) -> Asked:
     return Asked("PATCH", path, json={"observed_on": DAY, "group": "三组"}, headers=_etag(village, role, path))
 
 
+def _family(village: Village) -> tuple[str, str, str]:
+    """A household on record since January, of a head and her son: its path, and the two."""
+    body = village.household_body() | {"observed_on": "2019-01-10"}
+    body["members"] = [*body["members"], {"relation": "son", "name": "周小亮", "sex": "male"}]
+    made = village.desk.ask("clerk", village.code, "POST", f"{REGISTRY}/households", body)
+    head, son = (one["person"]["id"] for one in made["members"])
+    return f"{REGISTRY}/households/{made['id']}", head, son
+
+
+def _deed(village: Village, role: str, verb: str, path: str, **body: Any) -> Asked:
+    return Asked("POST", f"{path}/{verb}", json={"on": DAY, **body}, headers=_etag(village, role, path))
+
+
+@recipe(f"POST {REGISTRY}/households/{{household_id}}/birth", Kind.NOUN, is_spent=True)
+def _birth(village: Village, role: str) -> Asked:
+    path, _, _ = _family(village)
+    return _deed(village, role, "birth", path, child={"relation": "grandson", "name": "周小天", "sex": "male"})
+
+
+@recipe(f"POST {REGISTRY}/households/{{household_id}}/death", Kind.NOUN, is_spent=True)
+def _death(village: Village, role: str) -> Asked:
+    path, head, son = _family(village)
+    return _deed(village, role, "death", path, person=head, head=son)
+
+
+@recipe(f"POST {REGISTRY}/households/{{household_id}}/change-head", Kind.NOUN, is_spent=True)
+def _change_head(village: Village, role: str) -> Asked:
+    path, head, son = _family(village)
+    return _deed(village, role, "change-head", path, head=son, relations={head: "mother"})
+
+
+@recipe(f"POST {REGISTRY}/households/{{household_id}}/split", Kind.NOUN, is_spent=True)
+def _split(village: Village, role: str) -> Asked:
+    path, _, son = _family(village)
+    return _deed(village, role, "split", path, number=village.household_body()["number"], head=son)
+
+
+@recipe(f"POST {REGISTRY}/households/{{household_id}}/merge", Kind.NOUN, is_spent=True)
+def _merge(village: Village, role: str) -> Asked:
+    path, head, son = _family(village)
+    into, _, _ = _family(village)
+    relations = {head: "sibling", son: "nephew"}
+    return _deed(village, role, "merge", path, into=into.rsplit("/", 1)[1], into_version=1, relations=relations)
+
+
 @recipe(f"POST {REGISTRY}/intakes", Kind.JOB, is_spent=True)
 def _upload(village: Village, _role: str) -> Asked:
     """Whoever has any place may hand in a file; its rows of other places come back (the next recipes' intake)."""

@@ -52,6 +52,7 @@ def rows_of(division: DivisionCode) -> list[Row]:
         ("decision", _decision(no, division)),
         ("doubt", _doubt(no, division)),
         ("doubt_event", {"no": no, "doubt_no": no, "what": "assigned", "at": NOW, "by": "check"}),
+        ("deed", {"household_no": no, **place, "verb": "birth", "happened_on": DAY, "known_from": NOW, **written}),
         ("division_history", _division(division, no) | past),
         ("parameter", _parameter(division, no)),
         *_file_rows(division, job),

@@ -21,7 +21,11 @@ OUT_OF_SCOPE = (
     "该户编号已登记在您的管辖范围之外",
     "this number is on record outside your scope",
 )
-SUPERSEDED = ("household.superseded", "该户已并入其他户", "this household was merged into another one")
+SUPERSEDED = (
+    "household.superseded",
+    "该户已并入其他户或已注销",
+    "this household was merged away or closed",
+)
 OLDER = ("observation.older", "调查日期早于在册资料", "observed before what is on record")
 UNKNOWN_VILLAGE = ("division.unknown", "村级区划代码未登记", "no village of this code is in force")
 PERSON_HIDDEN = (

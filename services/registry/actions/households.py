@@ -64,7 +64,7 @@ class Writer:
 async def record_household(tx: Transaction, household_id: UUID, entry: HouseholdEntry, writer: Writer) -> Record:
     """A household enters the register with its first form."""
     await _refuse_division(tx, entry.division, writer.observed_on)
-    entry, holders = await _identified(tx, entry, writer.keys, None)
+    entry, holders = await identified(tx, entry, writer.keys, None)
     household, facts = record(household_id, entry, writer.observed_on)
     free = {holder.id: holder.no for holder in holders.values() if holder.household is None}
     await store.insert_household(tx, writer.keys, household, writer.written, free)
@@ -88,7 +88,7 @@ async def amend_household(
     if writer.observed_on < before.observed_on:
         raise ObservationOlder(on=writer.observed_on, known=before.observed_on)
     await _refuse_division(tx, entry.division, writer.observed_on)
-    entry, holders = await _identified(tx, entry, writer.keys, before.household)
+    entry, holders = await identified(tx, entry, writer.keys, before.household)
     amended, facts = amend(before.household, entry, writer.observed_on)
     if facts:
         free = {holder.id: holder.no for holder in holders.values() if holder.household is None}
@@ -120,7 +120,7 @@ async def _refuse_division(tx: Transaction, code: DivisionCode, on: date) -> Non
         raise DivisionUnknown(division=code)
 
 
-async def _identified(
+async def identified(
     tx: Transaction, entry: HouseholdEntry, keys: KeyRing, before: Household | None
 ) -> tuple[HouseholdEntry, Mapping[bytes, Holder]]:
     """Persons whose number is on record: who belongs to nobody is met again, another household's keeps its number and

@@ -5,7 +5,8 @@ from services.registry.api.doubts import router as doubts
 from services.registry.api.households import router as households
 from services.registry.api.intakes import router as intakes
 from services.registry.api.reports import router as reports
+from services.registry.api.surgery import router as surgery
 
-ROUTERS = (divisions, households, intakes, reports, doubts)
+ROUTERS = (divisions, households, intakes, reports, doubts, surgery)
 
 __all__ = ["ROUTERS"]

@@ -74,6 +74,7 @@ class PersonOut(Out):
     job_lost_on: date | None
     phone: str | None
     present: bool | None
+    died_on: date | None = Field(None, description="死亡日期")
 
 
 def person_out(person: Person, *, masked: bool) -> PersonOut:
@@ -197,6 +198,7 @@ class HouseholdOut(Out):
     matches: list[MatchOut] = Field(description="哪笔兑付对应哪项申报收入")
     decisions: list[UUID]
     superseded_by: UUID | None
+    closed_on: date | None = Field(None, description="注销日期：自这一天起户内无人，或已并入其他户")
     as_of: date | None = Field(None, description="真实时间：答复所按的日期；空为现在的登记情况")
     known_at: datetime | None = Field(None, description="所知时间：答复所按的时刻；空为现在的登记情况")
     members_elsewhere: int = Field(0, description="当时的成员中现居管辖范围之外、不予显示的人数（计入 headcount）")
@@ -229,6 +231,7 @@ class HouseholdOut(Out):
             matches=[] if masked else [MatchOut.of(one) for one in matches],
             decisions=list(noun.decisions),
             superseded_by=noun.superseded_by,
+            closed_on=noun.closed_on,
         )
 
 

@@ -13,7 +13,6 @@ from services.registry.domain.household import Household, IncomeRow, Living, Mem
 from services.registry.domain.matches import restated
 from services.registry.domain.refusals import (
     DecisionBeforeStatus,
-    HouseholdSuperseded,
     NotExactlyOneHead,
     NothingToExit,
     PayoutUnknown,
@@ -23,6 +22,7 @@ from services.registry.domain.refusals import (
     StatusNeedsDecision,
 )
 from services.registry.domain.statuses import claim_of, merge_statuses
+from services.registry.domain.surgery import refuse_closed
 from shared.events import Fact
 from shared.events.registry import Relation, StatusKind
 from shared.values import DivisionCode, HouseholdNumber, Period
@@ -101,8 +101,7 @@ def amend(household: Household, entry: HouseholdEntry, on: date) -> Changed:
     Statuses that a decision touched and income that was paid stay as they are: a form cannot undo either. A form that
     claims another status than the register's is refused: the exit procedure is the way (ADR 0016).
     """
-    if household.superseded_by is not None:
-        raise HouseholdSuperseded(number=household.number)
+    refuse_closed(household)
     _refuse_wrong_entry(entry)
     claim = claim_of(household.statuses, entry.statuses, on)
     if claim is not None:

@@ -97,6 +97,7 @@ class Person:
     job_lost_on: date | None = None
     phone: str | None = field(default=None, repr=False)
     present: bool | None = None
+    died_on: date | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +150,7 @@ class Household:
     decisions: tuple[UUID, ...] = ()
     refused: tuple[tuple[UUID, str], ...] = ()
     superseded_by: UUID | None = None
+    closed_on: date | None = None
 
     @property
     def members(self) -> tuple[Membership, ...]:

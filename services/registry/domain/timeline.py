@@ -29,6 +29,7 @@ class Source:
     row: int | None = None
     document: str | None = None
     payout: str | None = None
+    verb: str | None = None
 
     @property
     def words(self) -> Words:
@@ -37,6 +38,9 @@ class Source:
             return f"决定，文号{self.document}", f"decision {self.document}"
         if self.payout is not None:
             return f"兑付{self.payout}", f"payout {self.payout}"
+        if self.verb is not None:
+            zh, en = VERBS[self.verb]
+            return f"办理{zh}，经手人{self.by}", f"{en}, recorded by {self.by}"
         if self.batch is not None:
             row = ("", "") if self.row is None else (f"第{self.row}行", f", row {self.row}")
             return f"导入{self.batch}{row[0]}，经手人{self.by}", f"file {self.batch}{row[1]}, recorded by {self.by}"
@@ -45,6 +49,15 @@ class Source:
         return f"登记表，经手人{self.by}", f"form, recorded by {self.by}"
 
 
+VERBS: dict[str, Words] = {
+    "birth": ("出生登记", "birth"),
+    "death": ("死亡登记", "death"),
+    "change_head": ("变更户主", "change of head"),
+    "split": ("分户", "split"),
+    "split_off": ("分户", "split"),
+    "merge": ("并户", "merger"),
+    "merged_in": ("并户", "merger"),
+}
 SERVICES: dict[str, Words] = {
     "assessment": ("研判服务更正", "correction by assessment"),
     "cooperative": ("合作社服务更正", "correction by cooperative"),
@@ -314,3 +327,26 @@ def refused_decision(known_at: datetime, effective_on: date, reason: str, source
     """A decision that changed nothing, and why."""
     words = f"决定未能执行（{reason}）", f"decision without effect ({reason})"
     return Change(known_at, effective_on, "decision_refused", words, source)
+
+
+OF_DEED: dict[str, Words] = {
+    "birth": ("添丁", "a child was born"),
+    "death": ("一名成员去世", "a member died"),
+    "change_head": ("户主变更", "another head"),
+    "split": ("分出户{other}", "household {other} split off"),
+    "split_off": ("由户{other}分出", "split off from household {other}"),
+    "merge": ("并入户{other}，本户注销", "merged into household {other} and closed"),
+    "merged_in": ("户{other}并入本户", "household {other} merged into this one"),
+}
+
+
+def deed_change(known_at: datetime, on: date, other: str | None, source: Source) -> Change:
+    """What was done, before its effects."""
+    assert source.verb is not None, "a deed has its verb"
+    zh, en = (words.format(other=other) for words in OF_DEED[source.verb])
+    return Change(known_at, on, source.verb, (zh, en), source)
+
+
+def closed_change(known_at: datetime, on: date, source: Source) -> Change:
+    """Nobody is left."""
+    return Change(known_at, on, "closed", ("本户注销", "the household was closed"), source)

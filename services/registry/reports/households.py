@@ -33,7 +33,7 @@ LIST = """select h.id, h.number, h.division, h."group", h.version,
   array(select s.kind from status s where s.household_no = h.no and s.known_to = 'infinity' and s.during @> $5::date
     order by s.kind) as statuses
 from household h
-where h.division >= $1 and h.division < $2 and (h.division, h.number) > ($3, $4)
+where h.closed_on is null and h.division >= $1 and h.division < $2 and (h.division, h.number) > ($3, $4)
   and ($6::text is null or exists (select 1 from status s where s.household_no = h.no and s.kind = $6
     and s.known_to = 'infinity' and s.during @> $5::date))
 order by h.division, h.number limit $7"""
@@ -89,7 +89,9 @@ async def totals(tx: Transaction, division: DivisionCode) -> Totals:
     place = (division.lo, division.hi)
     one = tx.driver.fetchval
     return Totals(
-        households=await one("select count(*) from household where division >= $1 and division < $2", *place),
+        households=await one(
+            "select count(*) from household where closed_on is null and division >= $1 and division < $2", *place
+        ),
         persons=await one(
             "select count(*) from person where household_no is not null and division >= $1 and division < $2", *place
         ),

@@ -9,21 +9,22 @@ from dataclasses import dataclass
 from services.registry.domain.division import Division
 from services.registry.domain.times import AsOf
 from services.registry.reports.households import Listed
-from services.registry.tables.past import HELD, NEAREST, images
+from services.registry.tables.past import HELD, NEAREST, believed, images
 from shared.db import Transaction
 from shared.values import DivisionCode, Level
 
 BY_KEY = "set local enable_bitmapscan = off"
 """The planner takes the policy's bounds for narrow and would lay a county's bitmap over every look-up by key."""
-PLACED = 'no, id, number, division, "group", version, observed_on'
+PLACED = 'no, id, number, division, "group", version, observed_on, closed_on'
 OF_CANDIDATES = "no = any(array(select no from candidates))"
 HOLDS = f"{HELD} and during @> $2::date"
 STANDING = f"""with candidates as (
   select no from household where division >= $4 and division < $5
   union select no from household_history where division >= $4 and division < $5),
-best as (select distinct on (no) * from ({images("household", PLACED, OF_CANDIDATES)}) i order by {NEAREST}),
+best as (select distinct on (no) * from ({believed("household", PLACED, OF_CANDIDATES)}) i order by {NEAREST}),
 standing as (
-  select b.* from best b where b.division >= $4 and b.division < $5 and (b.observed_on <= $2
+  select b.* from best b where b.division >= $4 and b.division < $5
+    and coalesce(b.closed_then > $2, true) and (b.observed_on <= $2
     or exists (select 1 from status where household_no = b.no and {HOLDS})
     or exists (select 1 from membership where household_no = b.no and {HOLDS})))"""
 """Households that lay there on the day, of whom something was held to be true on it; one that the caller may not see

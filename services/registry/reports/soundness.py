@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shared.db import Transaction
 
-CHILDREN = ("membership", "status", "income", "income_match", "doubt", "decision")
+CHILDREN = ("membership", "status", "income", "income_match", "doubt", "decision", "deed")
 STRAY = """select count(*) from {table} c join household h on h.no = c.household_no where c.division <> h.division"""
 ORPHANS = """select count(*) from {table} c where not exists (select 1 from household h where h.no = c.household_no)"""
 QUESTIONS = {

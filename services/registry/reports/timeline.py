@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +20,8 @@ from services.registry.domain.timeline import (
     changes_of,
     changes_of_amounts,
     changes_of_images,
+    closed_change,
+    deed_change,
     refused_decision,
     told_of_member,
     told_of_status,
@@ -33,13 +37,15 @@ MEMBERSHIPS = f"""select m.*, p.masked_name from (select *, {MOMENTS} from membe
 STATUSES = f"select *, {MOMENTS} from status where household_no = $1 order by no limit {MOST_ROWS}"
 INCOMES = f"""select *, nullif(known_to, 'infinity') as held_to from income where household_no = $1
   order by no limit {MOST_ROWS}"""
+DEEDS = "select * from deed where household_no = $1 order by no"
 DECISIONS = "select * from decision where household_no = $1 order by known_from, id"
 IMAGES = """select * from (
   select {columns} from {table} where no = any($1) union all select {columns} from {table}_history where no = any($1)) i
 order by no, version"""
 HOW = "no, version, observed_on, known_from, recorded_by, batch, batch_row"
 HOUSEHOLDS = IMAGES.format(
-    columns=f"{HOW}, {', '.join(chr(34) + one + chr(34) for one in HOUSEHOLD_FACTS)}", table="household"
+    columns=f"{HOW}, closed_on, superseded_by, {', '.join(chr(34) + one + chr(34) for one in HOUSEHOLD_FACTS)}",
+    table="household",
 )
 PERSONS = IMAGES.format(columns=f"{HOW}, household_no, id_provisional, {', '.join(PERSON_FACTS)}", table="person")
 PLACES = "select code, name from division where code = any($1)"
@@ -62,15 +68,29 @@ async def changes_of_household(tx: Transaction, household_id: UUID) -> list[Chan
         *(_refused(row) for row in decisions if row["refused_because"] is not None),
         *await _seen(tx, no, {row["person_no"] for row in memberships}),
     ]
+    done = {row["known_from"]: _deed(row) for row in await fetch(DEEDS, no)}
+    found = [*done.values(), *(_through(one, done.get(one.known_at)) for one in found)]
     return sorted(found, key=lambda one: (one.known_at, ORDER.index(one.kind), one.true_since, one.words))
 
 
 ORDER = (
-    "entered", "moved", "seen", "joined", "relation", "left", "struck", "status_began", "status_ended", "status_again",
-    "status_since", "status_struck", "corrected", "declared", "payout", "payout_reversed", "payout_withdrawn",
-    "decision_refused",
+    "birth", "death", "change_head", "split", "split_off", "merge", "merged_in", "closed", "entered", "moved", "seen",
+    "joined", "relation", "left", "struck", "status_began", "status_ended", "status_again", "status_since",
+    "status_struck", "corrected", "declared", "payout", "payout_reversed", "payout_withdrawn", "decision_refused",
 )  # fmt: skip
 """Of what became known at one moment: the household, its people, what it is, what it earns."""
+
+
+def _deed(row: Row) -> Change:
+    source = Source(row["recorded_by"], verb=row["verb"])
+    return deed_change(row["known_from"], row["happened_on"], row["other_number"], source)
+
+
+def _through(one: Change, deed: Change | None) -> Change:
+    """What a deed brought about names the deed; what became known at its moment by another paper keeps that."""
+    if deed is None or one.source.document or one.source.payout or one.source.batch:
+        return one
+    return replace(one, source=deed.source)
 
 
 def _opened(row: Row, document: str | None = None) -> Source:
@@ -134,6 +154,11 @@ async def _seen(tx: Transaction, no: int, people: set[int]) -> list[Change]:
     codes = sorted({row["division"] for row in images})
     places = {row["code"]: row["name"] for row in await tx.driver.fetch(PLACES, codes)}
     found = list(changes_of_images([_image(row, ("", ""), HOUSEHOLD_FACTS) for row in images], places))
+    found += [
+        closed_change(now["known_from"], now["closed_on"], _opened(now))
+        for was, now in pairwise(images)
+        if was["closed_on"] is None and now["closed_on"] is not None and now["superseded_by"] is None
+    ]
     before: Row | None = None
     for row in await tx.driver.fetch(PERSONS, sorted(people)):
         if before is not None and (before["no"], before["household_no"], row["household_no"]) == (row["no"], no, no):

@@ -24,7 +24,7 @@ from shared.crypto import KeyRing
 from shared.db import Transaction
 from shared.values import DivisionCode, HouseholdNumber, Period
 
-LYING_THERE = ("membership", "status", "income", "income_match", "decision", "doubt")
+LYING_THERE = ("membership", "status", "income", "income_match", "decision", "doubt", "deed")
 """Tables whose rows lie where their household lies."""
 COLUMNS = tuple(column.name for column in household.columns)
 NAMED = ", ".join(f'"{name}"' for name in COLUMNS)
@@ -139,6 +139,7 @@ def _record(
         decisions=tuple(one["id"] for one in decisions if one["refused_because"] is None),
         refused=tuple((one["id"], one["refused_because"]) for one in decisions if one["refused_because"] is not None),
         superseded_by=row["superseded_by"],
+        closed_on=row["closed_on"],
     )
     return Record(
         no=row["no"],
@@ -183,12 +184,13 @@ def income_of(row: Mapping[str, Any]) -> IncomeRow:
 # Saving
 
 
-QUOTED = ", ".join(f'"{name}"' for name in HOUSEHOLD_FACTS)
+WRITTEN = (*HOUSEHOLD_FACTS, "superseded_by", "closed_on")
+QUOTED = ", ".join(f'"{name}"' for name in WRITTEN)
 INSERT = f"""insert into household (id, number, {QUOTED}, version, observed_on, known_from, recorded_by)
-values ({", ".join(f"${at}" for at in range(1, 7 + len(HOUSEHOLD_FACTS)))}) returning no"""
+values ({", ".join(f"${at}" for at in range(1, 7 + len(WRITTEN)))}) returning no"""
 UPDATE = f"""with up as (
   update household set ({QUOTED})
-    = ({", ".join(f"${at}" for at in range(6, 6 + len(HOUSEHOLD_FACTS)))}),
+    = ({", ".join(f"${at}" for at in range(6, 6 + len(WRITTEN)))}),
     version = $2, observed_on = $3, known_from = $4, recorded_by = $5, batch = null, batch_row = null
   where no = $1 returning old.*)
 insert into household_history ({NAMED}, known_to) select {NAMED}, $4 from up"""
@@ -203,8 +205,10 @@ def _facts(noun: Household) -> list[Any]:
         "registered_on": noun.registered_on,
         "other_causes": list(noun.living.other_causes),
         "source_values": None,
+        "superseded_by": noun.superseded_by,
+        "closed_on": noun.closed_on,
     }
-    return [values[name] for name in HOUSEHOLD_FACTS]
+    return [values[name] for name in WRITTEN]
 
 
 async def insert_household(
@@ -293,7 +297,8 @@ async def _save_members(
             await update_person(tx, keys, no, one.person, home, after.number, written)
     staying = {one.person.id for one in after.members}
     for gone in before.keys() - staying:
-        await release_person(tx, persons[gone], record.no, written)
+        died = next((one.person.died_on for one in after.memberships if one.person.id == gone), None)
+        await release_person(tx, persons[gone], record.no, written, died)
     kept = {_key(one) for one in after.memberships}
     closing = [no for key, no in record.memberships.items() if key not in kept]
     opening = [one for one in after.memberships if _key(one) not in record.memberships]

@@ -91,8 +91,8 @@ async def hasten(tx: Transaction) -> None:
 async def known_households(tx: Transaction, numbers: Sequence[str]) -> dict[str, KnownHousehold]:
     """Those that the submitter may see."""
     rows = await tx.driver.fetch(
-        "select number, no, id, division, observed_on, superseded_by is not null as superseded from household"
-        " where number = any($1)",
+        "select number, no, id, division, observed_on, superseded_by is not null or closed_on is not null as superseded"
+        " from household where number = any($1)",
         numbers,
     )
     return {row["number"]: KnownHousehold(*list(row.values())[1:]) for row in rows}

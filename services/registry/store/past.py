@@ -21,13 +21,14 @@ from services.registry.store.households import LIVING, NAMED, Record, income_of
 from services.registry.store.matches import Recorded
 from services.registry.store.people import NAMED as PERSON_NAMED
 from services.registry.store.people import Met, person_from
-from services.registry.tables.past import HELD, NEAREST, images
+from services.registry.tables.past import HELD, NEAREST, believed, images
 from shared.crypto import KeyRing
 from shared.db import Transaction
 from shared.values import DivisionCode, HouseholdNumber
 
 KEYED = "no = any($1)"
-HOUSEHOLDS = f"select distinct on (no) * from ({images('household', NAMED, KEYED)}) i order by {NEAREST}"
+HOUSEHOLDS = f"""select distinct on (no) *, first_value(superseded_by) over (partition by no order by version desc)
+  as superseded_then from ({believed("household", NAMED, KEYED)}) i order by {NEAREST}"""
 PERSONS = f"select distinct on (no) * from ({images('person', PERSON_NAMED, KEYED)}) i order by {NEAREST}"
 MEMBERSHIPS = f"""select no, household_no, person_no, relation, lower(during) as since, null::date as until
 from membership where household_no = any($1) and {HELD} and during @> $2::date
@@ -94,6 +95,7 @@ class _Parts:
 
     def record(self, asked: AsOf, keys: KeyRing | None) -> Record:
         row = self.image
+        is_closed = row["closed_then"] is not None and row["closed_then"] <= asked.on
         seen = [one for one in self.memberships if one["person_no"] in self.persons]
         noun = Household(
             id=row["id"],
@@ -113,7 +115,8 @@ class _Parts:
             ),
             income=tuple(income_of(one) for one in self.incomes),
             decisions=tuple(one["id"] for one in self.decisions if one["refused_because"] is None),
-            superseded_by=row["superseded_by"],
+            superseded_by=row["superseded_then"] if is_closed else None,
+            closed_on=row["closed_then"] if is_closed else None,
         )
         return Record(row["no"], noun, row["observed_on"], row["known_from"], {}, {}, {}, {})
 
@@ -148,6 +151,8 @@ LASTING = (
 
 def _person(row: Mapping[str, Any], asked: AsOf, keys: KeyRing | None) -> Person:
     person = person_from(row, keys)
+    if person.died_on is not None and person.died_on > asked.on:
+        person = replace(person, died_on=None)
     if row["observed_on"] <= asked.on:
         return person
     later: dict[str, Any] = {one.name: one.default for one in fields(Person) if one.name not in LASTING}

@@ -100,7 +100,7 @@ async def insert_person(
     return int(await tx.driver.fetchval(INSERT, *given))
 
 
-REPLACED = ("identity_index", "id_provisional", *PERSON_FACTS, *PERSON_SEALED)
+REPLACED = ("identity_index", "id_provisional", "died_on", *PERSON_FACTS, *PERSON_SEALED)
 INSERT = f"""insert into person (id, pseudonym, household_no, division, observed_on, version, known_from, recorded_by,
   {", ".join(f'"{name}"' for name in REPLACED)})
 values ($1, $2, $3, $4, $5, 1, $6, $7, {", ".join(f"${at}" for at in range(8, 8 + len(REPLACED)))}) returning no"""
@@ -108,12 +108,12 @@ HISTORY = f"insert into person_history ({NAMED}, known_to) select {NAMED}, $2 fr
 UPDATE = f"""with up as (
   update person set ({", ".join(f'"{name}"' for name in REPLACED)})
     = ({", ".join(f"${at}" for at in range(7, 7 + len(REPLACED)))}),
-    household_no = $3, division = $4, observed_on = $5, recorded_by = $6, version = version + 1, known_from = $2,
-    batch = null, batch_row = null
+    household_no = $3, division = $4, observed_on = greatest(observed_on, $5), recorded_by = $6,
+    version = version + 1, known_from = $2, batch = null, batch_row = null
   where no = $1 returning old.*) {HISTORY}"""
 RELEASE = f"""with up as (
   update person set household_no = null, recorded_by = $3, version = version + 1, known_from = $2, batch = null,
-    batch_row = null
+    batch_row = null, died_on = coalesce($5, died_on)
   where no = $1 and household_no = $4 returning old.*) {HISTORY}"""
 
 
@@ -132,9 +132,11 @@ async def update_person(
     await tx.driver.execute(UPDATE, no, written.now, *home, written.observed_on, written.by, *replaced)
 
 
-async def release_person(tx: Transaction, no: int, household_no: int, written: Written) -> None:
-    """Somebody who left belongs to no household."""
-    await tx.driver.execute(RELEASE, no, written.now, written.by, household_no)
+async def release_person(
+    tx: Transaction, no: int, household_no: int, written: Written, died_on: date | None = None
+) -> None:
+    """Somebody who left, or who died on that day, belongs to no household."""
+    await tx.driver.execute(RELEASE, no, written.now, written.by, household_no, died_on)
 
 
 HOLDERS = """select p.identity_index, p.id, p.pseudonym, p.no, p.household_no, h.id as household

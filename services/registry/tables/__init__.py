@@ -6,7 +6,7 @@ income are rows with `known_from` and `known_to`, corrected by closing and inser
 
 from services.registry.tables.divisions import division, division_history, parameter
 from services.registry.tables.doubts import doubt, doubt_event
-from services.registry.tables.households import HOUSEHOLD_FACTS, decision, household, household_history
+from services.registry.tables.households import HOUSEHOLD_FACTS, decision, deed, household, household_history
 from services.registry.tables.intake import (
     intake,
     intake_chunk,
@@ -31,6 +31,7 @@ __all__ = [
     "PERSON_FACTS",
     "STAGING",
     "decision",
+    "deed",
     "division",
     "division_history",
     "doubt",

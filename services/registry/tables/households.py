@@ -64,6 +64,7 @@ household = sa.Table(
     sa.Column("number", sa.Text, nullable=False, unique=True, comment="户编号"),
     *facts(),
     sa.Column("superseded_by", pg.UUID, comment="并入户"),
+    sa.Column("closed_on", sa.Date, comment="注销日期"),
     *observed(),
     sa.CheckConstraint("number ~ '^[0-9]{16}$'", name="household_number_form"),
     sa.CheckConstraint("cardinality(other_causes) <= 2", name="household_other_causes"),
@@ -90,6 +91,22 @@ decision = sa.Table(
     sa.Column("refused_because", sa.Text, comment="未能执行的原因"),
     sa.Index("decision_household", "household_no"),
     comment="已执行的决定",
+)
+
+
+deed = sa.Table(
+    "deed",
+    metadata,
+    number(),
+    sa.Column("household_no", sa.BigInteger, nullable=False, comment="户内部序号"),
+    sa.Column("division", sa.BigInteger, nullable=False, comment="所在村"),
+    sa.Column("verb", sa.Text, nullable=False, comment="办理事项"),
+    sa.Column("happened_on", sa.Date, nullable=False, comment="发生日期"),
+    sa.Column("other_number", sa.Text, comment="另一户的户编号"),
+    sa.Column("known_from", MOMENT, nullable=False, comment="录入时刻"),
+    sa.Column("recorded_by", sa.Text, nullable=False, comment="录入人"),
+    sa.Index("deed_household", "household_no"),
+    comment="户的变动办理记录",
 )
 
 

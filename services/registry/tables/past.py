@@ -16,3 +16,9 @@ def images(table: str, columns: str, keyed: str) -> str:
         f"select {columns} from {table} where {keyed} and known_from <= $3"
         f" union all select {columns} from {table}_history where {keyed} and known_from <= $3"
     )
+
+
+def believed(table: str, columns: str, keyed: str) -> str:
+    """The same of households, each with what the last of them says of its end: that has a day of its own."""
+    last = "over (partition by no order by version desc)"
+    return f"select *, first_value(closed_on) {last} as closed_then from ({images(table, columns, keyed)}) known"

@@ -1,0 +1,54 @@
+"""Guards of what life does to households: previews, days, heads, statuses, and what is closed."""
+
+from __future__ import annotations
+
+from tests.prove.breaks import Break
+
+SURGERY = "tests/registry/test_surgery.py::"
+RULES = "services/registry/domain/surgery.py"
+VERBS = "services/registry/actions/surgery.py"
+
+BREAKS = [
+    Break(
+        "surgery: a preview is done",
+        VERBS,
+        "            if order.is_preview:\n                raise _TakenBack\n",
+        "            if order.is_preview and not touched:\n                raise _TakenBack\n",
+        SURGERY + "test_a_preview_says_what_the_deed_then_says_and_changes_nothing",
+    ),
+    Break(
+        "surgery: a merger lifts out of poverty",
+        RULES,
+        "span.kind in ENDED_BY_DECISION and span.kind not in held for span",
+        "span.kind not in ENDED_BY_DECISION and span.kind not in held for span",
+        SURGERY + "test_a_merger_lifts_nobody_out_of_poverty",
+    ),
+    Break(
+        "surgery: the other household may have changed since it was seen",
+        VERBS,
+        "    if other.household.version != into_version:\n",
+        "    if other.household.version < 0 < into_version:\n",
+        SURGERY + "test_what_cannot_be_done_is_told_by_name_and_changes_nothing",
+    ),
+    Break(
+        "surgery: a closed household is worked on",
+        RULES,
+        "    if household.closed_on is not None:\n",
+        "    if household.closed_on is not None and household.version < 0:\n",
+        SURGERY + "test_with_the_last_member_the_household_is_closed",
+    ),
+    Break(
+        "surgery: a file brings a closed household back",
+        "services/registry/store/intake.py",
+        "superseded_by is not null or closed_on is not null as superseded",
+        "superseded_by is not null as superseded",
+        SURGERY + "test_with_the_last_member_the_household_is_closed",
+    ),
+    Break(
+        "surgery: the version that was seen is not asked for",
+        VERBS,
+        "    order.check(found[order.household].household.version)\n",
+        "    _ = found[order.household].household.version\n",
+        SURGERY + "test_of_two_deeds_at_once_one_wins_and_the_other_is_told",
+    ),
+]
