@@ -13,6 +13,7 @@ from services.registry import inbox
 from services.registry.actions import divisions, doubts, households, intake
 from services.registry.actions.intake import Reading, Workbooks
 from services.registry.api import ROUTERS
+from services.registry.forms import Limits
 from services.registry.reports import comparing, soundness
 from services.registry.store import intake as store
 from services.registry.store.arrivals import Asked
@@ -45,6 +46,13 @@ class AppSettings(Settings):
     intake_memory_bytes: int = 4 * 1024**3
     intake_seconds: float = 180.0
     intake_rows: int = 500_000
+    intake_columns: int = 400
+    intake_sheets: int = 30
+    intake_members: int = 40
+    intake_formulas: int = 5_000
+    intake_file_bytes: int = 32 * 1024**2
+    intake_unpacked_bytes: int = 1024**3
+    intake_packed_ratio: int = 150
     intake_lease_seconds: float = 30.0
     intake_trial_days: int = 30
 
@@ -98,8 +106,19 @@ def workbooks(settings: AppSettings, engine: AsyncEngine, keys: KeyRing) -> Work
             if is_fresh:
                 await store.refresh_statistics(driver)
 
+    limits = Limits(
+        file_bytes=settings.intake_file_bytes,
+        unpacked_bytes=settings.intake_unpacked_bytes,
+        packed_ratio=settings.intake_packed_ratio,
+        rows=settings.intake_rows,
+        columns=settings.intake_columns,
+        sheets=settings.intake_sheets,
+        members=settings.intake_members,
+        formulas=settings.intake_formulas,
+    )
+
     def asked(of: Intake, job: Job) -> Asked:
-        return Asked(job.scope, of.observed_on, of.year, settings.intake_chunk_rows, settings.intake_rows)
+        return Asked(job.scope, of.observed_on, of.year, settings.intake_chunk_rows, limits, of.system, of.choices)
 
     return Workbooks(
         Reading(of_submitter, maintain, keys, asked, settings.intake_memory_bytes, settings.intake_seconds)

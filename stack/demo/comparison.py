@@ -169,10 +169,6 @@ def _notices(found: Findings, read: Any, answers: Answers) -> None:
     found.figure("notices", len(read), 1)
 
 
-def _notice_days(found: Findings, read: Any, answers: Answers) -> None:
-    found.every("days of the notice", read, {answers["exit_village"]: answers["notice_days"]})
-
-
 def _verdicts(when: str, words: str) -> Rule:
     def rule(found: Findings, read: Any, answers: Answers) -> None:
         found.every(f"verdicts {words}", read, answers[when])
@@ -235,7 +231,6 @@ RULES: Mapping[str, Rule] = {
     "exits": _exits,
     "decided": _decided,
     "notices": _notices,
-    "notice days": _notice_days,
     "verdicts before": _verdicts("before", "before the payment"),
     "nets before": _nets_before,
     "payouts": _payouts,

@@ -13,7 +13,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from functools import cached_property
 from itertools import pairwise, takewhile
 from pathlib import Path
@@ -421,15 +421,8 @@ async def read_exits(story: Story) -> list[Any]:
     notices = await story.every("/notify/v1/notices", division=story.county)
     story.comparison.see("decided", marked)
     story.comparison.see("notices", {one["village"]: one["rows"] for one in notices})
-    story.comparison.see("notice days", {one["village"]: _days_of(one) for one in notices})
     story.known |= {"cases_decided": len(marked), "notices": len(notices)}
     return notices
-
-
-def _days_of(notice: dict[str, Any]) -> list[str]:
-    """Its first and its last day, and the day on which it came down."""
-    down = today(datetime.fromisoformat(notice["taken_down_at"])).isoformat() if notice["taken_down_at"] else "hangs"
-    return [notice["first_day"], notice["last_day"], down]
 
 
 def _parts(items: list[str]) -> Iterator[list[str]]:

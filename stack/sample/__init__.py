@@ -18,7 +18,7 @@ from typing import Any
 from stack.sample.faults import Neighbour, born_for, number_of_another_household
 from stack.sample.form import Book, rows_of
 from stack.sample.homes import Homes, content, earn, near_the_line
-from stack.sample.nouns import HUNG, LINE_FEN, MARKED, VISITED, YEAR, Home
+from stack.sample.nouns import LINE_FEN, VISITED, YEAR, Home
 from stack.sample.people import People
 from stack.sample.plan import Plan, Seat, make_plan
 from stack.sample.truth import Verdicts, is_fit_to_exit, verdicts
@@ -194,7 +194,6 @@ def _as_json(county: str, plan: Plan, answers: _Answers, rows: int) -> dict[str,
         "doubted": [{"row": row, "check": check} for row, check in sorted(answers.doubted)],
         "exit_village": plan.exit_village,
         "exits": answers.exits,
-        "notice_days": [day.isoformat() for day in (*HUNG, MARKED)],
         "members": [
             {"number": number, "member_number": place, "fen": dividends[number]}
             for place, number in enumerate(plan.members, start=1)

@@ -8,7 +8,6 @@ from datetime import date
 VISITED = date(2019, 8, 20)
 JUDGED_AGAIN = date(2019, 10, 15)
 PAID = date(2019, 9, 20)
-HUNG = (date(2019, 8, 24), date(2019, 8, 30))
 MARKED = date(2019, 8, 31)
 YEAR = (date(2018, 10, 1), date(2019, 9, 30))
 LINE_FEN = 321_800

@@ -151,10 +151,13 @@ class Ground:
         filename: str = "登记表.csv",
         dry_run: bool = False,
         observed_on: str = "2019-08-20",
+        source: str | None = None,
+        columns: Sequence[str] = (),
         **more: Any,
     ) -> UUID:
         """Hand in a file; its job."""
-        given = {"filename": filename, "dry_run": str(dry_run).lower(), "observed_on": observed_on, **YEAR}
+        given: dict[str, Any] = {"filename": filename, "dry_run": str(dry_run).lower(), "observed_on": observed_on}
+        given |= YEAR | ({"columns": list(columns)} if columns else {}) | ({} if source is None else {"source": source})
         answer = await self.post(
             "/intakes", params=given, content=body, headers={"Content-Type": "application/octet-stream"}, **more
         )

@@ -118,10 +118,6 @@ def _another_village_exits(answers: Answers) -> None:
     answers["exit_village"] = f"{COUNTY}999999"
 
 
-def _a_day_longer_in_the_village(answers: Answers) -> None:
-    answers["notice_days"][1] = "2019-08-31"
-
-
 IN_THE_ANSWERS: tuple[tuple[Callable[[Answers], None], set[str]], ...] = (
     (_one_fen_of_a_dividend, {"payout, fen", "net income after, fen"}),
     (_one_fen_of_a_household_that_is_no_member, {"net income before, fen", "net income after, fen"}),
@@ -143,8 +139,7 @@ IN_THE_ANSWERS: tuple[tuple[Callable[[Answers], None], set[str]], ...] = (
     (_one_more("rows_refused"), {"rows_refused", "rows_refused when only looked at"}),
     (_one_more("doubts_total"), {"doubts", "rows doubtful"}),
     (_one_more("payout_fen"), {"payout_fen"}),
-    (_another_village_exits, {"households on the notice", "days of the notice"}),
-    (_a_day_longer_in_the_village, {"days of the notice"}),
+    (_another_village_exits, {"households on the notice"}),
 )
 
 # ── one thing altered in a database ───────────────────────────────────────────────────────────────────────────────────

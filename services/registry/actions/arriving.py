@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from services.registry.domain.places import row_of, table_of
 from services.registry.store.arrivals import ChunkKeys, HouseholdKey, Numbered, PersonKey, Refusal
 from services.registry.store.intake import KnownHousehold, KnownPerson
 from shared.values import new_id
@@ -57,7 +58,8 @@ class Terms:
 
     observed_on: date
     names_division: bool
-    headings: Mapping[str, str]
+    headings: Sequence[Mapping[str, str]]
+    """For each place of the file: field → heading."""
 
 
 def arrive(keys: ChunkKeys, register: Register, terms: Terms, numbers: tuple[Iterator[int], Iterator[int]]) -> Numbered:
@@ -100,11 +102,12 @@ def _person_wrong(members: list[PersonKey], register: Register) -> Wrong | None:
 
 
 def _refused(members: list[PersonKey], wrong: Wrong, terms: Terms) -> Iterator[Refusal]:
-    row, field, (code, zh, en) = wrong
-    column = terms.headings.get(field) or terms.headings.get("number")
+    line, field, (code, zh, en) = wrong
+    row = row_of(line)
     for person in members:
-        if person.row == row:
-            yield Refusal(row, column, code, zh, en)
+        column = terms.headings[table_of(person.row)][field]
+        if person.row == line:
+            yield Refusal(line, column, code, zh, en)
         else:
             fellow, fellow_zh, fellow_en = FELLOW
             yield Refusal(person.row, column, fellow, fellow_zh.format(row=row), fellow_en.format(row=row))

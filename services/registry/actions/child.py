@@ -74,7 +74,7 @@ class ParsingChild:
 
     async def answer(self, *asked: Any) -> bytes:
         """The answer workbook."""
-        book: bytes = await self._ask("answer", self._path, *asked)
+        book: bytes = await self._ask("answer", *asked)
         return book
 
     async def _ask(self, name: str, *arguments: Any) -> Any:

@@ -7,7 +7,7 @@ moves with each chunk's commit, and what is on record already is unchanged. So i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -16,6 +16,8 @@ from uuid import UUID
 
 from services.registry.actions.arriving import Register, Terms, arrive
 from services.registry.actions.child import ChildGone, ParsingChild
+from services.registry.domain.codes import text_key
+from services.registry.domain.fields import BY_NAME
 from services.registry.domain.payouts import refuse_odd_year
 from services.registry.store import intake as store
 from services.registry.store import uploads
@@ -68,6 +70,16 @@ class IntakeTakenUp(Conflict):
     hint_en = "See that job; if it is cancelled or fails, the trial run can be recorded again"
 
 
+class ColumnChoiceWrong(Invalid):
+    """列义有误: a heading was given a field that the register does not have, or two."""
+
+    code = "intake.column_choice"
+    zh = "指定的列义无法采用：{said}"
+    en = "This choice of a column cannot be used: {said}"
+    hint_zh = "请写成“表头=字段名”，不读取的列写成“表头=”；字段名见试运行结果的 columns"
+    hint_en = "Write heading=field, or heading= for a column not to be read; the trial run's columns name the fields"
+
+
 class AnswerNotReady(Conflict):
     """回执未完成."""
 
@@ -114,6 +126,21 @@ class HandedIn:
     year: Period
     observed_on: date
     dry_run: bool
+    system: str | None = None
+    columns: Sequence[str] = ()
+    """`heading=field` each; nothing after the sign: that column says nothing."""
+
+
+def chosen_columns(columns: Sequence[str]) -> dict[str, str | None]:
+    """Heading (as headings are compared) → field."""
+    chosen: dict[str, str | None] = {}
+    for one in columns:
+        heading, sign, name = one.rpartition("=")
+        key = text_key(heading)
+        if not sign or not key or (name and name not in BY_NAME) or chosen.get(key, name or None) != (name or None):
+            raise ColumnChoiceWrong(said=one[:80])
+        chosen[key] = name or None
+    return chosen
 
 
 async def submit_intake(
@@ -121,8 +148,10 @@ async def submit_intake(
 ) -> Job:
     """Keep the file sealed and queue its job, in one commit. `content` is the file and its SHA-256."""
     refuse_odd_year(told.year)
+    chosen = chosen_columns(told.columns)
     body, digest = content
     job = await submit_job(tx, officer, KIND, {"dry_run": told.dry_run}, job_id=new_id(), now=now)
+    before = {} if told.system is None else await uploads.remembered_choices(tx, told.system, job.id)
     await uploads.insert_intake(
         tx,
         Intake(
@@ -137,6 +166,8 @@ async def submit_intake(
             rows=None,
             submitted_at=now,
             answered_at=None,
+            system=told.system,
+            choices=before | chosen,
         ),
     )
     await uploads.keep_file(tx, keys, job.id, UPLOAD, body)
@@ -155,7 +186,7 @@ async def apply_intake(tx: Transaction, officer: Officer, job_id: UUID, state: J
     if not tried.dry_run or state is not JobState.DONE or not await uploads.has_file(tx, tried.source, UPLOAD):
         raise IntakeNotTried
     job = await submit_job(tx, officer, KIND, {"dry_run": False}, job_id=new_id(), now=now)
-    again = replace(tried, job=job.id, dry_run=False, rows=None, submitted_at=now, answered_at=None)
+    again = replace(tried, job=job.id, dry_run=False, rows=None, submitted_at=now, answered_at=None, reading=None)
     await uploads.insert_intake(tx, again)
     return job
 
@@ -335,7 +366,7 @@ class Workbooks:
     async def _begin(self, tx: Transaction, job: Job, now: datetime, prepared: Prepared) -> Step:
         opening = prepared.opening
         refused = opening.rows_refused
-        await uploads.save_reading(tx, job.id, opening.rows)
+        await uploads.save_reading(tx, job.id, opening.rows, opening.told)
         await uploads.save_refusals(tx, job.id, 0, opening.refusals)
         counts = dict.fromkeys(LABELS, 0) | {"rows": refused, "rows_refused": refused}
         await uploads.save_chunk(tx, job.id, 0, counts, now)

@@ -19,6 +19,7 @@ from services.registry.actions.intake import (
     SUBMITTERS,
     AnswerForgotten,
     AnswerNotReady,
+    ColumnChoiceWrong,
     HandedIn,
     IntakeMissing,
     IntakeNotTried,
@@ -35,8 +36,35 @@ from shared.values import Period
 from shared.web import WORKBOOKS, JobOut, Now, Officer, Out, Page, PagingAsked, Role, Router, Tx, UploadedFile
 
 router = Router("导入")
+SOURCE = r"^[0-9A-Za-z_.\u4e00-\u9fff-]+$"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 READERS = (*SUBMITTERS, Role.REVIEWER, Role.APPROVER, Role.AUDITOR)
+
+
+class ColumnOut(Out):
+    """列: what a column of the file was taken for, why, and whether that is sure; without a field it is not read."""
+
+    sheet: str
+    column: int
+    heading: str
+    field: str | None
+    label: str | None
+    unit: str | None
+    why: str
+    detail: str
+    detail_en: str
+    sure: bool
+
+
+class NoteOut(Out):
+    """读表说明: rows and sheets that were left out, or read though nobody sees them."""
+
+    code: str
+    detail: str
+    detail_en: str
+    sheet: str
+    rows: list[int]
+    count: int
 
 
 class IntakeOut(Out):
@@ -56,11 +84,15 @@ class IntakeOut(Out):
     rows_refused: int
     doubts: int
     answered_at: datetime | None
+    source: str | None
+    columns: list[ColumnOut]
+    notes: list[NoteOut]
 
 
 class RefusalOut(Out):
     """退回的行."""
 
+    sheet: str | None
     row: int
     column: str | None
     code: str
@@ -68,7 +100,13 @@ class RefusalOut(Out):
     detail_en: str
 
 
-@router.post("/intakes", roles=SUBMITTERS, status=202, upload=WORKBOOKS, problems=(FutureRefused, IncomeYearWrong))
+@router.post(
+    "/intakes",
+    roles=SUBMITTERS,
+    status=202,
+    upload=WORKBOOKS,
+    problems=(FutureRefused, IncomeYearWrong, ColumnChoiceWrong),
+)
 async def submit_intake(
     file: UploadedFile,
     tx: Tx,
@@ -80,12 +118,20 @@ async def submit_intake(
     year_to: Annotated[date, Query(description="收入年度止")],
     observed_on: Annotated[date | None, Query(description="调查日期，默认今天")] = None,
     dry_run: Annotated[bool, Query(description="试运行：只检查并计数，不入库")] = True,
+    source: Annotated[
+        str | None,
+        Query(max_length=40, pattern=SOURCE, description="来源系统，决定数字代码的含义：card、report、gbt2261 …"),
+    ] = None,
+    columns: Annotated[
+        list[str] | None,
+        Query(max_length=100, description="指定列义，表头=字段名；不读取的列写“表头=”；同一来源下次沿用"),
+    ] = None,
 ) -> JobOut:
-    """上传工作簿（xlsx 或 csv）；以原始字节为请求体."""
+    """上传工作簿（xlsx、xls 或 csv）；以原始字节为请求体."""
     observed = observed_on or today(now)
     if observed > today(now):
         raise FutureRefused(on=observed)
-    told = HandedIn(filename, Period(year_from, year_to), observed, dry_run)
+    told = HandedIn(filename, Period(year_from, year_to), observed, dry_run, source, columns or ())
     content = (await asyncio.to_thread(File(file.path).read_bytes), file.sha256)
     return JobOut.of(await actions.submit_intake(tx, officer, keys_of(request), told, content, now))
 
@@ -97,6 +143,7 @@ async def read_intake(job_id: UUID, tx: Tx) -> IntakeOut:
     if intake is None:
         raise IntakeMissing
     counts = await load_counts(tx, job_id)
+    told = intake.reading or {}
     return IntakeOut(
         job=JobOut.of(await load_job(tx, job_id)),
         filename=intake.filename,
@@ -106,6 +153,9 @@ async def read_intake(job_id: UUID, tx: Tx) -> IntakeOut:
         year_to=intake.year.last,
         observed_on=intake.observed_on,
         answered_at=intake.answered_at,
+        source=intake.system,
+        columns=[ColumnOut(**one) for one in told.get("columns", [])],
+        notes=[NoteOut(**one) for one in told.get("notes", [])],
         **{**counts, "rows": intake.rows},
     )
 
@@ -127,7 +177,7 @@ async def list_refusals(job_id: UUID, tx: Tx, paging: PagingAsked) -> Page[Refus
     if await find_intake(tx, job_id) is None:
         raise IntakeMissing
     rows = await reports.refusals_of(tx, job_id, after=paging.after, limit=paging.limit + 1)
-    return paging.page(rows, lambda one: [one.row, one.no], lambda one: one.shown(RefusalOut))
+    return paging.page(rows, lambda one: [one.line, one.no], lambda one: one.shown(RefusalOut))
 
 
 @router.get(

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from services.registry.forms.answer import write_answer
 from services.registry.forms.limits import Limits
-from services.registry.forms.reading import Reading, read_file
+from services.registry.forms.reading import Reading, headings_of, read_file
 
-__all__ = ["Limits", "Reading", "read_file", "write_answer"]
+__all__ = ["Limits", "Reading", "headings_of", "read_file", "write_answer"]

@@ -7,6 +7,7 @@ live: everything is written as text, with the quotation mark that keeps it text 
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -17,8 +18,10 @@ from typing import Any
 import polars as pl
 import xlsxwriter
 
-from services.registry.forms.limits import Limits
-from services.registry.forms.reading import locate_table
+from services.registry.domain.places import row_of, table_of
+from services.registry.forms.header import Column, Header
+from services.registry.forms.layout import Layout, Table
+from services.registry.forms.wordings import Meaning, recognise
 
 REASON = "退回原因"
 ANSWER_FOLDER = "tuopin-answer-"  # and the process: who is killed in between leaves it for the next to remove
@@ -37,25 +40,73 @@ class Styles:
 
 
 def write_answer(
-    upload: Path,
+    layout: Layout,
     *,
     refusals: pl.DataFrame,
     doubts: pl.DataFrame,
     summary: Mapping[str, str | int],
-    limits: Limits | None = None,
 ) -> bytes:
     """The workbook; `refusals` has row, column, zh; `doubts` has row, column, check, zh."""
-    sheet, header = locate_table(upload, limits or Limits())
-    wordings = [(cell or "").strip() for cell in sheet.cells.row(header.row - 1)]
-    cells = sheet.cells.with_row_index("row", offset=1)
     with tempfile.TemporaryDirectory(prefix=f"{ANSWER_FOLDER}{os.getpid()}-") as folder:
         out = Path(folder) / "answer.xlsx"
         with xlsxwriter.Workbook(out, {**OPTIONS, "tmpdir": folder}) as book:
             styles = styles_of(book)
-            _returned(book, styles, wordings, cells, refusals)
-            _doubtful(book, styles, wordings, cells, doubts)
-            _summary(book, styles, summary, header.ignored)
+            reasons = _by_sheet(layout, refusals)
+            for at, table in enumerate(layout.tables):
+                own = reasons.get(table.sheet.name, {})
+                if at == 0 or own:
+                    _returned(book, styles, _page_name(at, table), table, own)
+            _doubtful(book, styles, layout, doubts)
+            _summary(book, styles, summary, layout)
         return out.read_bytes()
+
+
+Reasons = dict[int, dict[str, list[str]]]  # row of the sheet → heading → why
+
+
+def _by_sheet(layout: Layout, refusals: pl.DataFrame) -> dict[str, Reasons]:
+    reasons: dict[str, Reasons] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+    for line, column, zh in refusals.select("row", "column", "zh").iter_rows():
+        reasons[layout.places[table_of(line)].sheet][row_of(line)][column].append(zh)
+    return reasons
+
+
+def _page_name(at: int, table: Table) -> str:
+    return "退回" if at == 0 else f"退回{at + 1}-{re.sub(_NOT_IN_NAMES, '', table.sheet.name)}"[:31].rstrip("'")
+
+
+_NOT_IN_NAMES = r"[\[\]:*?/\\\x00-\x1f]"
+
+
+def readable(header: Header) -> list[str]:
+    """Headings that mean the same when they stand alone in one row: with the unit that stood above, in the form's own
+    words where another's would not be known again.
+    """
+    told = {one.at: _readable(one) for one in header.all}
+    return [told.get(at, "") for at in range(len(header.headings))]
+
+
+def _readable(one: Column) -> str:
+    if one.meaning is None:
+        return one.heading
+    unit = one.meaning.unit
+    suffix = f"（{unit.zh}）" if unit is not None and unit.factor != 1 else ""
+    member = f"{one.group}" if one.group > 0 and one.meaning.field.table != "household" else ""
+    last = one.heading.rsplit(" ", 1)[-1]
+    kin = one.meaning.kin or ""
+    for said in (one.heading, one.heading + suffix, last, last + suffix, f"成员{member}{last}" if member else last):
+        if _same(recognise(said), one):
+            return said
+    zh = one.meaning.field.zh
+    return f"{kin}{zh}{suffix}" if not member else f"成员{member}{zh}{suffix}"
+
+
+def _same(said: Meaning | None, one: Column) -> bool:
+    assert one.meaning is not None
+    if said is None or said.field is not one.meaning.field or said.kin != one.meaning.kin:
+        return False
+    is_member = said.member == one.group or (one.group == 1 and said.member == 0) or said.kin is not None
+    return is_member and said.unit_factor == one.meaning.unit_factor and said.legend == one.meaning.legend
 
 
 def styles_of(book: Any) -> Styles:
@@ -69,24 +120,23 @@ def styles_of(book: Any) -> Styles:
     )
 
 
-def _returned(book: Any, styles: Styles, wordings: list[str], cells: pl.DataFrame, refusals: pl.DataFrame) -> None:
+def _returned(book: Any, styles: Styles, name: str, table: Table, reasons: Reasons) -> None:
     """All rows of refused households as they came, each wrong cell coloured, its reason in the column to its right."""
-    page = book.add_worksheet("退回")
+    page = book.add_worksheet(name)
     page.freeze_panes(1, 0)
-    reasons: dict[int, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
-    places = {wording: at for at, wording in reversed(list(enumerate(wordings))) if wording}
-    for row, column, zh in refusals.select("row", "column", "zh").iter_rows():
-        reasons[row][places.get(column, 0)].append(zh)
-    marked = sorted({place for one in reasons.values() for place in one})
+    headings, wordings = table.header.headings, readable(table.header)
+    places = {heading: at for at, heading in reversed(list(enumerate(headings))) if heading}
+    by_place = {row: {places.get(column, 0): why for column, why in own.items()} for row, own in reasons.items()}
+    marked = sorted({place for one in by_place.values() for place in one})
     shift = {at: at + sum(place < at for place in marked) for at in range(len(wordings))}
     for at, wording in enumerate(wordings):
         page.write_string(0, shift[at], wording, styles.head)
         if at in marked:
             page.write_string(0, shift[at] + 1, f"{REASON}：{wording}", styles.head)
     page.write_string(0, len(wordings) + len(marked), "原行号", styles.head)
-    going = cells.filter(pl.col("row").is_in(list(reasons)))
+    going = table.sheet.cells.with_row_index("row", offset=1).filter(pl.col("row").is_in(list(reasons)))
     for line, (row, *texts) in enumerate(going.iter_rows(), start=1):
-        _write_row(page, styles, line, texts, shift, reasons[row])
+        _write_row(page, styles, line, texts, shift, by_place[row])
         page.write_number(line, len(wordings) + len(marked), row)
 
 
@@ -119,30 +169,51 @@ def write_text(page: Any, line: int, column: int, text: str | None, style: Any) 
         page.write_blank(line, column, None, style)
 
 
-def _doubtful(book: Any, styles: Styles, wordings: list[str], cells: pl.DataFrame, doubts: pl.DataFrame) -> None:
+def _doubtful(book: Any, styles: Styles, layout: Layout, doubts: pl.DataFrame) -> None:
     """Rows that were recorded, each with what should be asked on the spot."""
     page = book.add_worksheet("疑点")
     page.freeze_panes(1, 0)
-    for at, wording in enumerate(("原行号", "列", "原内容", "检查编号", "疑点")):
+    several = len({place.sheet for place in layout.places}) > 1
+    for at, wording in enumerate(("原行号", "列", "原内容", "检查编号", "疑点", *["工作表"][: int(several)])):
         page.write_string(0, at, wording, styles.head)
-    places = {wording: at for at, wording in reversed(list(enumerate(wordings))) if wording}
-    for line, (row, column, check, zh) in enumerate(doubts.select("row", "column", "check", "zh").iter_rows(), start=1):
-        page.write_number(line, 0, row)
-        page.write_string(line, 1, column, styles.text)
-        place = places.get(column)
-        write_text(page, line, 2, None if place is None else cells.item(row - 1, place + 1), styles.text)
-        page.write_string(line, 3, check, styles.text)
-        page.write_string(line, 4, zh, styles.text)
+    sheets = {table.sheet.name: table for table in layout.tables}
+    places = {
+        (name, heading): at
+        for name, table in sheets.items()
+        for at, heading in enumerate(table.header.headings)
+        if heading
+    }
+    for at, (line, column, check, zh) in enumerate(doubts.select("row", "column", "check", "zh").iter_rows(), start=1):
+        name = layout.places[table_of(line)].sheet
+        page.write_number(at, 0, row_of(line))
+        page.write_string(at, 1, column, styles.text)
+        place = places.get((name, column))
+        cell = None if place is None else sheets[name].sheet.cells.item(row_of(line) - 1, place)
+        write_text(page, at, 2, cell, styles.text)
+        page.write_string(at, 3, check, styles.text)
+        page.write_string(at, 4, zh, styles.text)
+        if several:
+            page.write_string(at, 5, name, styles.text)
 
 
-def _summary(book: Any, styles: Styles, summary: Mapping[str, str | int], ignored: tuple[str, ...]) -> None:
-    """Counts, and the columns that nobody read."""
+def _summary(book: Any, styles: Styles, summary: Mapping[str, str | int], layout: Layout) -> None:
+    """Counts, the columns that nobody read, what was left out, and what each column was taken for."""
     page = book.add_worksheet("汇总")
     page.set_column(0, 0, 24)
-    lines = [*summary.items(), ("未识别的列", "、".join(ignored) or "无")]
-    for line, (name, value) in enumerate(lines):
-        page.write_string(line, 0, name, styles.head)
+    page.set_column(1, 3, 40)
+    ignored = dict.fromkeys(one for table in layout.tables for one in table.header.ignored)
+    lines: list[tuple[str, str | int]] = [*summary.items(), ("未识别的列", "、".join(ignored) or "无")]
+    lines += [(f"工作表“{note.sheet}”", note.zh + _told(note.rows, note.count)) for note in layout.notes]
+    for at, (name, value) in enumerate(lines):
+        page.write_string(at, 0, name, styles.head)
         if isinstance(value, int):
-            page.write_number(line, 1, value)
+            page.write_number(at, 1, value)
         else:
-            page.write_string(line, 1, value, styles.text)
+            page.write_string(at, 1, value[:32_000], styles.text)
+
+
+def _told(rows: tuple[int, ...], count: int) -> str:
+    if not rows:
+        return ""
+    more = f" 等{count}行" if count > len(rows) else ""
+    return "：第" + "、".join(str(row) for row in rows) + "行" + more

@@ -5,13 +5,15 @@ A reader answers the typed column and where the text could not be read; that is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 
 import polars as pl
 
 from services.registry.domain.codes import CodeList, text_key
 from services.registry.domain.fields import Field, Kind
+from services.registry.forms.wordings import choices_of, code_sources, source_codes
 
 BLANK_SIGNS = ("-", "—", "——", "－", "/", "／", "\\", "无数据", "NULL", "null")
 _LARGEST = 10**12
@@ -21,6 +23,9 @@ _DATE = (
     r"^([0-9]{4})\s*[-/.年]\s*([0-9]{1,2})\s*[-/.月]\s*([0-9]{1,2})\s*日?"
     r"(?:[ T]+0{1,2}:00(?::00(?:\.0+)?)?)?$"
 )
+_SERIAL = r"^([1-6][0-9]{4})(?:\.0+)?$"
+_FIRST_DAY = date(1899, 12, 30)  # of a spreadsheet's count of days
+_WRAPPED = r'^=\s*"([^"]*)"$'
 _MONTH = r"^([0-9]{4})[-/.年]([0-9]{1,2})月?$"
 
 
@@ -47,11 +52,16 @@ _TOO_LONG = Wrong("cell.too_long", "内容过长", "the text is too long")
 _FORMULA = Wrong("cell.formula", "单元格是公式，请粘贴为数值", "the cell is a formula; paste its value")
 _CONTROL = Wrong("cell.control", "含有不可见的控制字符", "has control characters")
 LARGEST_TEXT = 200
+UNSEEN = r"[\x00-\x1f\x7f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
+"""Characters that nobody sees: control characters, and those that turn the order of others round."""
 
 
 def tidy(raw: pl.Series) -> pl.Series:
-    """Outer blanks gone; empty cells and strokes become null."""
+    """Outer blanks gone, and the `="…"` that only keeps a text a text; empty cells and strokes become null."""
     stripped = raw.str.strip_chars()
+    if bool(stripped.str.starts_with("=").any()):
+        kept = stripped.str.extract(_WRAPPED)
+        stripped = pl.select(pl.coalesce(kept.str.strip_chars(), stripped)).to_series().alias(raw.name)
     blank = (stripped == "") | stripped.is_in(BLANK_SIGNS)
     return _masked(stripped, ~blank)
 
@@ -74,7 +84,7 @@ def _unread(text: pl.Series, values: pl.Series) -> pl.Series:
 def read_text(field: Field, text: pl.Series) -> Column:
     """Words as they stand, composed (NFC), line ends as blanks."""
     composed = text.str.normalize("NFC").str.replace_all(r"[\r\n\t]+", " ")
-    control = composed.str.contains(r"[\x00-\x1f\x7f]").fill_null(False)
+    control = composed.str.contains(UNSEEN).fill_null(False)
     long = (composed.str.len_chars() > LARGEST_TEXT).fill_null(False)
     return Column(_masked(composed, ~(control | long)), ((control, _CONTROL), (long, _TOO_LONG)))
 
@@ -101,23 +111,63 @@ def read_division(field: Field, text: pl.Series) -> Column:
 
 def read_date(field: Field, text: pl.Series) -> Column:
     """The spellings that clerks use; a month alone means its first day, except for a birth date."""
+    if field.name == "birth_on":
+        return _read_birth(field, text)
+    return _read_day(field, text)
+
+
+def _read_birth(field: Field, text: pl.Series) -> Column:
+    """A month is no day: whoever has the number may look it up there (`reading`), nobody takes the first for it."""
+    column = _read_day(field, text)
+    spelled = half_width(text)
+    month = _unread(text, column.values) & (
+        spelled.str.contains(_MONTH) | spelled.str.contains(r"^(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])$")
+    ).fill_null(False)
+    if not bool(month.any()):
+        return column
+    return Column(column.values, ((month, NO_DAY), (_unread(text, column.values) & ~month, _NO_DATE)))
+
+
+def months_of(text: pl.Series) -> pl.Series:
+    """Year and month of a birth date without its day, as six digits."""
+    spelled = half_width(tidy(text))
+    parts = [spelled.str.extract(_MONTH, place).str.zfill(2) for place in (1, 2)]
+    together = pl.DataFrame({"y": parts[0], "m": parts[1], "d": spelled.str.extract(r"^([0-9]{6})$")})
+    return together.select(pl.coalesce(pl.concat_str("y", "m"), "d")).to_series()
+
+
+NO_DAY = Wrong("date.unreadable", "只有年月，缺少日", "the day is missing")
+
+
+def _read_day(field: Field, text: pl.Series) -> Column:
     plain = text.str.contains(_PLAIN_DATE)
     spelled = text if bool(plain.all()) else _spelled(half_width(text), with_months=field.name != "birth_on")
     values = spelled.str.to_date("%Y-%m-%d", strict=False)
     values = _masked(values, values.dt.year().is_between(1900, 2200))
-    wrong = Wrong("date.unreadable", "日期无法识别或不存在", "the date cannot be read or does not exist")
-    return Column(values, ((_unread(text, values), wrong),))
+    lost = half_width(text).str.contains(_LOST_ZERO).fill_null(False) & (field.name != "birth_on")
+    if bool(lost.any()):
+        wrong = Wrong(
+            "date.month_lost", "1月或10月不能分辨（数字格式去掉了末尾的0）", "January or October: a zero is lost"
+        )
+        return Column(_masked(values, ~lost), ((lost, wrong), (_unread(text, values), _NO_DATE)))
+    return Column(values, ((_unread(text, values), _NO_DATE),))
+
+
+_NO_DATE = Wrong("date.unreadable", "日期无法识别或不存在", "the date cannot be read or does not exist")
+_LOST_ZERO = r"^[0-9]{4}\.1$"
 
 
 def _spelled(text: pl.Series, *, with_months: bool) -> pl.Series:
     """Any accepted spelling as year-month-day."""
     digits = pl.col("t").str.extract(r"^([0-9]{8})(?:\.0)?$")
+    serial = pl.lit(_FIRST_DAY) + pl.duration(days=pl.col("t").str.extract(_SERIAL).cast(pl.Int32, strict=False))
     month_digits = pl.col("t").str.extract(r"^([0-9]{6})$")
     parts = [pl.col("t").str.extract(_DATE, place).str.zfill(2) for place in (1, 2, 3)]
     months = [pl.col("t").str.extract(_MONTH, place).str.zfill(2) for place in (1, 2)]
     readings = [
         pl.concat_str(parts, separator="-"),
         pl.concat_str([digits.str.slice(0, 4), digits.str.slice(4, 2), digits.str.slice(6, 2)], separator="-"),
+        serial.dt.strftime("%Y-%m-%d"),
     ]
     if with_months:
         first = pl.lit("01")
@@ -216,10 +266,42 @@ def _mapped(text: pl.Series, read: Callable[[str], str | None]) -> pl.Series:
 
 
 def read_code(field: Field, text: pl.Series) -> Column:
-    """The canonical code of a text of the form, of another system's wording, or of the code itself."""
+    """The canonical code of a text of the form, of another system's wording, or of the code itself.
+
+    Digits that systems use for opposite things are asked about: 2 is 长期慢性病 here and 体弱多病 there.
+    """
     codes = _codes(field)
     values = _mapped(text, codes.read)
-    return Column(values, ((_unread(text, values), _unknown_code(codes)),))
+    unread = _unread(text, values)
+    if field.name not in source_codes() or not bool(unread.any()):
+        return Column(values, ((unread, _unknown_code(codes)),))
+    digits = unread & half_width(text).str.contains(DIGITS_ALONE).fill_null(False)
+    asked = sorted({_plain_digits(one) for one in half_width(text).filter(digits).to_list()})
+    return Column(values, ((digits, _asked(field, asked)), (unread & ~digits, _unknown_code(codes))))
+
+
+DIGITS_ALONE = r"^[0-9]{1,2}(?:\.0)?$"
+
+
+def _plain_digits(text: str) -> str:
+    return text.removesuffix(".0").lstrip("0") or "0"
+
+
+def translated(text: pl.Series, meanings: Mapping[str, str]) -> pl.Series:
+    """Digits as the words or codes that the file's heading or its source has for them."""
+    return _mapped(text, lambda cell: meanings.get(_plain_digits(cell.strip()), cell))
+
+
+def _asked(field: Field, values: list[str]) -> Wrong:
+    known = source_codes()[field.name]
+    told = [value for value in values if value in known]
+    meaning = choices_of(field.name, told) if told else "、".join(values)
+    return Wrong(
+        "code.ambiguous",
+        f"数字代码的含义因系统而异（{meaning}），不能猜测：请注明来源系统，或改填文字",
+        f"digits mean different things in different systems ({', '.join(values)}): name the source system"
+        f" ({', '.join(code_sources())}) or write words",
+    )
 
 
 def read_yes_no(field: Field, text: pl.Series) -> Column:
@@ -276,7 +358,8 @@ def read_number_text(field: Field, text: pl.Series) -> Column:
     if field.kind is Kind.PHONE:
         plain = plain.str.replace_all("-", "", literal=True)
     long = (plain.str.len_chars() > 40).fill_null(False)
-    return Column(_masked(plain, ~long), ((long, _TOO_LONG),))
+    control = plain.str.contains(UNSEEN).fill_null(False)
+    return Column(_masked(plain, ~(control | long)), ((control, _CONTROL), (long, _TOO_LONG)))
 
 
 READERS: dict[Kind, Reader] = {

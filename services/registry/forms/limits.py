@@ -15,7 +15,9 @@ class Limits:
     archive_entries: int = 500
     rows: int = 200_000
     columns: int = 400
-    cell_characters: int = 2_000
     formulas: int = 5_000
+    merged: int = 400_000
     header_rows: int = 20
-    sheets: int = 5
+    sheets: int = 30
+    sheets_seen: int = 500
+    members: int = 40

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,19 +15,23 @@ from pathlib import Path
 import fastexcel
 import polars as pl
 
-from services.registry.forms.archive import Marks, inspect_archive
+from services.registry.forms.archive import inspect_archive
+from services.registry.forms.cells import UNSEEN
+from services.registry.forms.compound import SIGN
+from services.registry.forms.legacy import inspect_old
 from services.registry.forms.limits import Limits
+from services.registry.forms.marks import Book, Marks
 from services.registry.forms.problems import (
     EncodingUnknown,
     FileDamaged,
     FileNotWorkbook,
+    FileSuspicious,
     FileTooManyRows,
     NoRows,
     RowTooLong,
 )
 
 _KNOWN_OTHERS = (
-    (b"\xd0\xcf\x11\xe0", ".xls / 加密文件 (xls or password-protected)"),
     (b"%PDF", "PDF"),
     (b"\xff\xd8\xff", "JPEG"),
     (b"\x89PNG", "PNG"),
@@ -42,12 +47,16 @@ _DELIMITERS = (",", "\t", ";")
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """工作表: every cell as text, columns c0, c1, …; line `i` of `cells` is row `i + 1` of the file."""
+    """工作表: every cell as text, columns c0, c1, …; line `i` of `cells` is row `i + 1` of the file.
+
+    A hidden sheet is named, not read.
+    """
 
     name: str
     cells: pl.DataFrame
     marks: Marks = field(default_factory=Marks)
     is_text: bool = False
+    is_1904: bool = False
 
 
 def open_sheets(path: Path, limits: Limits) -> Iterator[Sheet]:
@@ -58,7 +67,9 @@ def open_sheets(path: Path, limits: Limits) -> Iterator[Sheet]:
     with path.open("rb") as stream:
         head = stream.read(8)
     if head.startswith(b"PK"):
-        return _workbook(path, limits)
+        return _workbook(path, inspect_archive(path, limits), limits)
+    if head.startswith(SIGN[:4]):
+        return _workbook(path, inspect_old(path, limits), limits)
     if not head:
         raise NoRows()
     for sign, name in _KNOWN_OTHERS:
@@ -67,21 +78,31 @@ def open_sheets(path: Path, limits: Limits) -> Iterator[Sheet]:
     return iter((_text_table(path.read_bytes(), limits),))
 
 
-def _workbook(path: Path, limits: Limits) -> Iterator[Sheet]:
-    marks = inspect_archive(path, limits)
+def _workbook(path: Path, book: Book, limits: Limits) -> Iterator[Sheet]:
+    shown = [name for name, marks in book.sheets.items() if not marks.hidden]
+    if len(shown) > limits.sheets:
+        raise FileTooManyRows(found=f"{len(shown)} 张工作表/sheets", limit=str(limits.sheets))
     try:
         reader = fastexcel.read_excel(path)
-        for place, name in enumerate(reader.sheet_names[: limits.sheets]):
-            cells = _cells_of(reader, place)
-            yield Sheet(name, cells, marks.get(name, Marks()))
+        for place, name in enumerate(reader.sheet_names):
+            if name not in book.sheets:
+                raise FileSuspicious(found="工作表名称 (name of a sheet)")
+            marks = book.sheets[name]
+            cells = pl.DataFrame() if marks.hidden else _cells_of(reader, place, limits)
+            yield Sheet(re.sub(UNSEEN, "", name), cells, marks, is_1904=book.is_1904)
     except fastexcel.FastExcelError as error:
         raise FileDamaged(found=_first_line(error)) from None
 
 
-def _cells_of(reader: fastexcel.ExcelReader, place: int) -> pl.DataFrame:
+def _cells_of(reader: fastexcel.ExcelReader, place: int, limits: Limits) -> pl.DataFrame:
     sheet = reader.load_sheet(place, header_row=None, skip_rows=0, dtypes="string")
     frame = sheet.to_polars()
-    return frame.rename({name: f"c{at}" for at, name in enumerate(frame.columns)})
+    first = min((column.absolute_index for column in sheet.selected_columns), default=0)
+    if first + sheet.width > limits.columns:
+        raise FileTooManyRows(found=f"{first + sheet.width} 列/columns", limit=str(limits.columns))
+    named = frame.rename({name: f"c{at + first}" for at, name in enumerate(frame.columns)})
+    blank = (pl.lit(None, pl.String).alias(f"c{at}") for at in range(first))  # the reader leaves out empty columns
+    return named.select(*blank, *named.columns)
 
 
 def _first_line(error: Exception) -> str:

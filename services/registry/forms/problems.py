@@ -15,6 +15,36 @@ class FileNotWorkbook(Invalid):
     hint_en = "Save it as .xlsx or CSV (UTF-8 or GB18030) and upload again"
 
 
+class FileProtected(Invalid):
+    """文件加密: nobody but who knows the password can read it."""
+
+    code = "file.password"
+    zh = "该文件设有打开密码，无法读取"
+    en = "The file is protected by a password and cannot be read"
+    hint_zh = "请在表格软件中取消打开密码，另存后重新上传"
+    hint_en = "Remove the password in your spreadsheet, save it and upload again"
+
+
+class FileHasMacros(Invalid):
+    """含宏: a programme in a form is never needed and never run."""
+
+    code = "file.macros"
+    zh = "该文件含有宏（程序），不予读取"
+    en = "The file holds macros (a programme) and is not read"
+    hint_zh = "请另存为不含宏的 .xlsx 后重新上传"
+    hint_en = "Save it as an .xlsx without macros and upload again"
+
+
+class FileSuspicious(Invalid):
+    """文件可疑: made in a way in which no spreadsheet makes files."""
+
+    code = "file.suspicious"
+    zh = "该文件的内部结构异常（{found}），不予读取"
+    en = "The inside of the file is made as no spreadsheet makes it ({found}); it is not read"
+    hint_zh = "请用表格软件打开后另存为新的 .xlsx，再重新上传"
+    hint_en = "Open it in a spreadsheet, save it as a new .xlsx and upload again"
+
+
 class FileDamaged(Invalid):
     """文件损坏: cut short or changed on the way."""
 

@@ -1,7 +1,7 @@
-"""A file of the national form becomes households and persons: read, grouped, checked, the refused taken out.
+"""A file of the form becomes households and persons: read, grouped, checked, the refused taken out.
 
-One row is one person; what is said of the household stands on its first row or on each. The household is the unit: one
-member who cannot be recorded truthfully sends the whole household back, with the culprit cell named.
+One line is one person, or what a row of its own says of a household (`layout`). The household is the unit: one member
+who cannot be recorded truthfully sends the whole household back, with the culprit cell named.
 """
 
 from __future__ import annotations
@@ -10,24 +10,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from services.registry.domain.fields import BY_NAME, FIELDS, Field, Kind, Level
 from services.registry.domain.inspection import Check, Frames, type_of
-from services.registry.domain.numbers import damaged
-from services.registry.forms.cells import Column, Wrong, read_column, tidy
-from services.registry.forms.header import Header, find_header, header_not_found
+from services.registry.domain.numbers import births, checksum_holds, damaged
+from services.registry.domain.places import ROW_BITS, ROW_MASK
+from services.registry.forms.cells import NO_DAY, Column, Wrong, half_width, months_of, read_column, translated
+from services.registry.forms.header import Choices, Header
+from services.registry.forms.layout import Layout, Note, Place, Table, lay_out
 from services.registry.forms.limits import Limits
-from services.registry.forms.opening import Sheet, open_sheets
-from services.registry.forms.problems import FileTooManyRows, NoRows, RowTooLong
 from services.registry.forms.shaping import incomes_of, persons_of, source_values, statuses_of, with_combined
 from shared.values import Period, Scope
 
-REFUSAL_COLUMNS = ("row", "household", "field", "code", "zh", "en")
 _PERSON_SIGNS = ("name", "relation", "id_number", "sex", "birth_on", "person_number")
 _DAMAGED = Wrong(
-    "id.damaged", "号码末几位已被数字格式破坏，请以文本格式重新填写", "a number format has destroyed its last digits"
+    "id.damaged",
+    "号码被数字格式破坏（表格只保留15位，其后变为0或科学计数），校验码与形状不符，请以文本格式重新填写",
+    "a number format kept fifteen digits of it: shape and check digit say so; write it again as text",
 )
 
 
@@ -35,7 +37,7 @@ _DAMAGED = Wrong(
 class Reading:
     """读取结果: what may be recorded, what is in doubt, what goes back. rows = persons + rows_refused."""
 
-    header: Header
+    layout: Layout
     rows: int
     rows_refused: int
     households: pl.DataFrame
@@ -46,14 +48,42 @@ class Reading:
     refusals: pl.DataFrame
 
     @property
+    def header(self) -> Header:
+        """The first table's."""
+        return self.layout.tables[0].header
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """The file's tables: persons first, then households."""
+        return self.layout.tables
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Whose columns each part of a row's number stands for."""
+        return self.layout.places
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What was left out or done beside the eye."""
+        return self.layout.notes
+
+    @property
     def fields(self) -> tuple[str, ...]:
         """The fields that the file has; all others stay as they are in the register."""
-        return self.header.fields
+        return self.layout.fields
+
+    def as_json(self) -> dict[str, Any]:
+        """How the file was read, as an answer carries it."""
+        return {
+            "sheets": [place.sheet for place in self.places],
+            "columns": [one.as_json(table.sheet.name) for table in self.tables for one in table.header.all],
+            "notes": [note.as_json() for note in self.notes],
+        }
 
     @property
     def ignored(self) -> tuple[str, ...]:
         """Header wordings that nobody knows."""
-        return self.header.ignored
+        return tuple(dict.fromkeys(one for table in self.tables for one in table.header.ignored))
 
 
 def read_file(
@@ -64,97 +94,86 @@ def read_file(
     on: date,
     default_year: Period | None = None,
     limits: Limits | None = None,
+    choices: Choices | None = None,
+    source: str | None = None,
 ) -> Reading:
     """Read one upload. Whole-file faults are raised; everything else is marked row by row."""
-    sheet, header = locate_table(path, limits or Limits())
-    raw = data_rows(sheet, header, limits or Limits())
-    rows, refusals = _typed(raw, header)
+    layout = lay_out(path, limits or Limits(), choices, source)
+    rows, refusals = _typed(layout)
     households, differing = _households(rows, default_year)
-    everything = Frames(rows, households, on, frozenset(header.fields))
+    everything = Frames(rows.filter("counts"), households, on, frozenset(layout.fields))
     refusals.append(differing)
     refusals.extend(_structural(rows, households, scope))
+    refusals.extend(_homeless(rows, layout))
     refusals.extend(_failed(check, everything) for check in checks if check.severity == "refusal")
     refused = pl.concat(refusals).unique(["row", "field", "code"], keep="first", maintain_order=True)
-    kept = replace(everything, persons=_without(rows, refused), households=_without(households, refused))
+    persons = _without(everything.persons, refused)
+    kept = replace(everything, persons=persons, households=_without(households, refused))
     doubts = [check.run(kept) for check in checks if check.severity == "doubt"]
-    return _reading(header, kept, refused, rows, doubts)
+    return _reading(layout, kept, refused, rows, doubts)
 
 
-def locate_table(path: Path, limits: Limits) -> tuple[Sheet, Header]:
-    """The first sheet that has the form's header."""
-    for sheet in open_sheets(path, limits):
-        if sheet.cells.height:
-            header = find_header(sheet.cells, limits.header_rows)
-            if header is not None:
-                return sheet, _with_nameless(sheet, header)
-    raise header_not_found(limits.header_rows)
-
-
-def _with_nameless(sheet: Sheet, header: Header) -> Header:
-    """Cells under no heading: in a text table a comma too many has shifted the row; in a workbook they are notes."""
-    heads = sheet.cells.row(header.row - 1)
-    below = sheet.cells.slice(header.row).with_row_index("row", offset=header.row + 1)
-    nameless = [at for at, cell in enumerate(heads) if not (cell or "").strip()]
-    used = [at for at in nameless if below[f"c{at}"].str.strip_chars().str.len_chars().sum() > 0]
-    if used and sheet.is_text:
-        first = below.filter(pl.any_horizontal(pl.col(f"c{at}").str.len_chars() > 0 for at in used))["row"][0]
-        raise RowTooLong(row=first, cells=used[-1] + 1, width=len(heads) - len(nameless))
-    return replace(header, ignored=(*header.ignored, *(f"第{at + 1}列（无表头）" for at in used)))
-
-
-def data_rows(sheet: Sheet, header: Header, limits: Limits) -> pl.DataFrame:
-    """The known columns of all rows below the header that hold anything, with their row of the file."""
-    numbered = sheet.cells.with_row_index("row", offset=1).slice(header.row)
-    chosen = numbered.select("row", *(pl.col(f"c{at}").alias(name) for name, at in header.columns.items()))
-    chosen = _with_signs(chosen, header, sheet)
-    chosen = chosen.with_columns(tidy(chosen[name]).alias(name) for name in header.columns)
-    filled = chosen.filter(pl.any_horizontal(pl.col(name).is_not_null() for name in header.columns))
-    if filled.is_empty():
-        raise NoRows()
-    if filled.height > limits.rows:
-        raise FileTooManyRows(found=f"{filled.height:,} 行/rows", limit=f"{limits.rows:,}")
-    return filled
-
-
-def _with_signs(chosen: pl.DataFrame, header: Header, sheet: Sheet) -> pl.DataFrame:
-    """What a formula yields, what a number format has left, is not what somebody wrote: such cells get a sign."""
-    for name, at in header.columns.items():
-        kept_exactly = BY_NAME[name].kind not in (Kind.CITIZEN_ID, Kind.CARD, Kind.DIGITS)
-        rounded = [] if kept_exactly else [row for row, columns in sheet.marks.rounded.items() if at in columns]
-        formulas = [row for row, columns in sheet.marks.formulas.items() if at in columns]
-        for rows, sign in ((rounded, _ROUNDED_SIGN), (formulas, _FORMULA_SIGN)):
-            if rows:
-                marked = pl.when(pl.col("row").is_in(rows)).then(pl.lit(sign)).otherwise(pl.col(name))
-                chosen = chosen.with_columns(marked.alias(name))
-    return chosen
-
-
-_ROUNDED_SIGN, _FORMULA_SIGN = "0E+17", "="
-
-
-def _typed(raw: pl.DataFrame, header: Header) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
+def _typed(layout: Layout) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
     """Every field of the catalogue typed (null where the file lacks it), and the cells that could not be read."""
-    keyed = raw.select("row", _household_key(raw))
+    raw = layout.raw
+    keyed = raw.select("row", "household")
     columns: dict[str, pl.Series] = {}
     refusals: list[pl.DataFrame] = []
     for field in FIELDS:
         if field.name not in raw.columns:
             columns[field.name] = pl.repeat(None, raw.height, dtype=type_of(field), eager=True)
             continue
-        column = _without_damage(field, read_column(field, raw[field.name]))
+        meanings = layout.meanings.get(field.name)
+        text = raw[field.name] if meanings is None else translated(raw[field.name], meanings).alias(field.name)
+        column = _without_damage(field, read_column(field, text))
+        if field.name == "birth_on":
+            column = _with_day(column, raw)
         columns[field.name] = column.values.cast(type_of(field))
         refusals.extend(refusal(keyed.filter(mask), field.name, wrong) for mask, wrong in column.wrong if mask.any())
     rows = keyed.with_columns(series.alias(name) for name, series in columns.items())
-    rows = rows.with_columns(source_values(raw, header.fields))
+    rows = rows.with_columns(source_values(raw, [name for name in layout.fields if name in raw.columns]))
+    rows = rows.with_columns(_counts(raw).alias("counts"))
     refusals.extend(_missing(rows, raw, name) for name in ("name", "relation"))
     return with_combined(rows), refusals
 
 
-def _household_key(raw: pl.DataFrame) -> pl.Expr:
-    """Rows without a number belong to the household above; rows above the first number belong to nobody."""
-    number = pl.coalesce(read_column(BY_NAME["number"], raw["number"]).values, "number").forward_fill()
-    nobody = pl.concat_str(pl.lit("#"), pl.col("row").cast(pl.String))
-    return pl.coalesce(number, nobody).alias("household")
+def _with_day(column: Column, raw: pl.DataFrame) -> Column:
+    """A birth date without its day gets it from the person's own valid number, when that has the same month."""
+    missing = next((mask for mask, wrong in column.wrong if wrong is NO_DAY), None)
+    if missing is None or "id_number" not in raw.columns:
+        return column
+    numbers = half_width(raw["id_number"]).str.to_uppercase()
+    born = births(pl.select(pl.when(checksum_holds(numbers).fill_null(False)).then(numbers)).to_series())
+    same = missing & (born.dt.strftime("%Y%m") == months_of(raw["birth_on"])).fill_null(False)
+    values = pl.select(pl.when(same).then(born).otherwise(column.values)).to_series()
+    wrong = tuple((mask & ~same, why) if why is NO_DAY else (mask, why) for mask, why in column.wrong)
+    return Column(values, wrong)
+
+
+def _counts(raw: pl.DataFrame) -> pl.Series:
+    """Lines that stand for a person, and those of a household of which no line does: the others only say more of it."""
+    signs = [pl.col(sign).is_not_null() for sign in _PERSON_SIGNS if sign in raw.columns]
+    person = raw.select("household", pl.any_horizontal(signs).alias("person"))
+    return person.select(pl.col("person") | ~pl.col("person").any().over("household")).to_series()
+
+
+_NO_HOME = Wrong("household.not_in_sheet", "户表中没有该户", "the sheet of households does not have it")
+_TWO_HOMES = Wrong(
+    "household.twice_in_sheet", "户表中该户出现多次", "it stands more than once in the sheet of households"
+)
+
+
+def _homeless(rows: pl.DataFrame, layout: Layout) -> list[pl.DataFrame]:
+    """Where households have a sheet of their own, each of them stands there once."""
+    own = {table.sheet.name for table in layout.tables if not table.header.of_persons}
+    if not own:
+        return []
+    homes = [at for at, place in enumerate(layout.places) if place.sheet in own]
+    is_home = (pl.col("row") // (1 << ROW_BITS)).is_in(homes)
+    told = rows.filter(is_home)
+    without = rows.filter(~is_home).join(told.select("household").unique(), on="household", how="anti")
+    again = told.filter(~pl.col("household").is_first_distinct())
+    return [refusal(without, "number", _NO_HOME), refusal(again, "number", _TWO_HOMES)]
 
 
 def _without_damage(field: Field, column: Column) -> Column:
@@ -192,7 +211,7 @@ _OF_HOUSEHOLD = tuple(field.name for field in FIELDS if field.level is not Level
 def _households(rows: pl.DataFrame, default_year: Period | None) -> tuple[pl.DataFrame, pl.DataFrame]:
     """One row a household; cells that contradict one another go back."""
     grouped = rows.group_by("household", maintain_order=True).agg(
-        pl.col("row").first(),
+        pl.col("row").filter(pl.col("counts")).first().fill_null(pl.col("row").first()),
         pl.len().cast(pl.Int32).alias("rows"),
         pl.col("name").is_not_null().sum().cast(pl.Int32).alias("members"),
         pl.col("household_source_values").drop_nulls().first(),
@@ -216,7 +235,7 @@ def _differing(rows: pl.DataFrame, grouped: pl.DataFrame, name: str) -> pl.DataF
     """The cells that say something else than the household's first."""
     torn = grouped.filter(pl.col(f"{name}?")).select("household")
     said = rows.join(torn, on="household", how="semi").filter(pl.col(name).is_not_null())
-    first = pl.col(name).first().over("household", order_by="row")
+    first = pl.col(name).first().over("household")
     other = said.filter(pl.col(name) != first)
     return refusal(
         other, name, Wrong("household.cells_differ", "与本户首次填写的不一致", "differs from the household's first")
@@ -301,7 +320,7 @@ def _without(frame: pl.DataFrame, refused: pl.DataFrame) -> pl.DataFrame:
 
 
 def _reading(
-    header: Header,
+    layout: Layout,
     kept: Frames,
     refused: pl.DataFrame,
     rows: pl.DataFrame,
@@ -314,25 +333,26 @@ def _reading(
     households = kept.households.rename({"household_source_values": "source_values"}).with_columns(
         pl.col("other_causes").str.split("|").fill_null(pl.lit([], dtype=pl.List(pl.String)))
     )
+    counted = rows.filter("counts").height
     return Reading(
-        header=header,
-        rows=rows.height,
-        rows_refused=rows.height - persons.height,
+        layout=replace(layout, raw=layout.raw.clear()),
+        rows=counted,
+        rows_refused=counted - persons.height,
         households=households,
         persons=persons,
         statuses=statuses_of(kept.households),
         incomes=incomes_of(kept.households),
-        doubts=found.join(by_row, on="row", how="left", maintain_order="left").with_columns(
-            _wording(header).alias("column"), pl.lit("doubt").alias("severity")
+        doubts=_headed(found.join(by_row, on="row", how="left", maintain_order="left"), layout).with_columns(
+            pl.lit("doubt").alias("severity")
         ),
-        refusals=_named(_with_innocent(refused, rows), header),
+        refusals=_named(_with_innocent(refused, rows, layout), layout),
     )
 
 
 _NO_DOUBTS = {"check": pl.String, "row": pl.UInt32, "field": pl.String, "zh": pl.String, "en": pl.String}
 
 
-def _with_innocent(refused: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+def _with_innocent(refused: pl.DataFrame, rows: pl.DataFrame, layout: Layout) -> pl.DataFrame:
     """Rows that go back for another row of their household say so."""
     culprits = refused.group_by("household").agg(pl.col("row").min().alias("culprit"))
     going = rows.select(pl.col("row").cast(pl.UInt32), "household").join(culprits, on="household")
@@ -341,19 +361,45 @@ def _with_innocent(refused: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
         "household",
         pl.lit("number").alias("field"),
         pl.lit("household.refused").alias("code"),
-        pl.format("本户第{}行有误，整户退回", "culprit").alias("zh"),
-        pl.format("row {} of this household is wrong, so all of it goes back", "culprit").alias("en"),
+        pl.format("本户{}第{}行有误，整户退回", _sheet(layout, zh=True), pl.col("culprit") & ROW_MASK).alias("zh"),
+        pl.format(
+            "row {} of this household{} is wrong, so all of it goes back",
+            pl.col("culprit") & ROW_MASK,
+            _sheet(layout, zh=False),
+        ).alias("en"),
     )
     return pl.concat([refused, innocent]).sort("row", "field", "code")
 
 
-def _wording(header: Header) -> pl.Expr:
-    """The file's own heading of a field, or the form's."""
-    wordings = {name: header.wordings.get(name, field.zh) for name, field in BY_NAME.items()}
-    return pl.col("field").replace_strict(list(wordings), list(wordings.values()), return_dtype=pl.String)
+def _sheet(layout: Layout, *, zh: bool) -> pl.Expr:
+    """The culprit's sheet, where there are several."""
+    names = [place.sheet for place in layout.places]
+    if len(set(names)) < 2:
+        return pl.lit("")
+    told = [f"“{name}”" if zh else f" in sheet {name}" for name in names]
+    places = list(range(len(names)))
+    return (pl.col("culprit") // (1 << ROW_BITS)).replace_strict(places, told, return_dtype=pl.String)
 
 
-def _named(refused: pl.DataFrame, header: Header) -> pl.DataFrame:
+def _headed(found: pl.DataFrame, layout: Layout) -> pl.DataFrame:
+    """With the file's own heading of each field: that of the line's own columns, of another table, or the form's."""
+    told = [(at, name, headings[name]) for at, headings in enumerate(headings_of(layout.places)) for name in headings]
+    schema = {"place": pl.UInt32, "field": pl.String, "column": pl.String}
+    return (
+        found.with_columns((pl.col("row").cast(pl.UInt32) // (1 << ROW_BITS)).cast(pl.UInt32).alias("place"))
+        .join(pl.DataFrame(told, schema=schema, orient="row"), on=["place", "field"], how="left", maintain_order="left")
+        .drop("place")
+    )
+
+
+def headings_of(places: Sequence[Place]) -> list[dict[str, str]]:
+    """For each place, every field's heading: its own, else another table's, else the form's."""
+    others = {name: heading for place in reversed(places) for name, heading in place.headings.items()}
+    forms = {name: field.zh for name, field in BY_NAME.items()}
+    return [forms | others | place.headings for place in places]
+
+
+def _named(refused: pl.DataFrame, layout: Layout) -> pl.DataFrame:
     """Fields by the wording that the file has for them."""
     number = pl.when(~pl.col("household").str.starts_with("#")).then(pl.col("household"))
-    return refused.select("row", number.alias("number"), _wording(header).alias("column"), "field", "code", "zh", "en")
+    return _headed(refused, layout).select("row", number.alias("number"), "column", "field", "code", "zh", "en")

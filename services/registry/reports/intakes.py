@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
 
+from services.registry.domain.places import ROW_BITS, row_of
 from shared.db import Transaction
 
 Out = TypeVar("Out")
@@ -17,7 +18,8 @@ class Refused:
     """A row that goes back."""
 
     no: int
-    row: int
+    line: int
+    sheet: str | None
     column: str | None
     code: str
     detail: str
@@ -25,18 +27,21 @@ class Refused:
 
     def shown(self, make: Callable[..., Out]) -> Out:
         """In the shape of an answer."""
-        return make(row=self.row, column=self.column, code=self.code, detail=self.detail, detail_en=self.detail_en)
+        said = {"column": self.column, "code": self.code, "detail": self.detail, "detail_en": self.detail_en}
+        return make(row=row_of(self.line), sheet=self.sheet, **said)
 
 
 async def refusals_of(tx: Transaction, job: UUID, *, after: Sequence[int] | None, limit: int) -> list[Refused]:
-    """By row of the file."""
+    """By sheet and row of the file."""
     row, no = after or (-1, -1)
     rows = await tx.driver.fetch(
-        'select no, row, "column", code, detail_zh, detail_en from intake_refusal'
-        " where job = $1 and (row, no) > ($2, $3) order by row, no limit $4",
+        "select r.no, r.row, i.reading->'sheets'->>(r.row >> $5), r.\"column\", r.code, r.detail_zh, r.detail_en"
+        " from intake_refusal r join intake i on i.job = r.job"
+        " where r.job = $1 and (r.row, r.no) > ($2, $3) order by r.row, r.no limit $4",
         job,
         row,
         no,
         limit,
+        ROW_BITS,
     )
     return [Refused(*record) for record in rows]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from services.registry.forms.limits import Limits
 from shared.values import Period, Scope
 
 
@@ -17,7 +19,11 @@ class Asked:
     observed_on: date
     year: Period
     chunk_rows: int
-    rows: int
+    limits: Limits
+    system: str | None = None
+    """Whose digits and headings they are."""
+    choices: Mapping[str, str | None] = field(default_factory=dict)
+    """What somebody has said that its headings mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,10 @@ class Opening:
     rows_refused: int
     chunks: int
     fields: tuple[str, ...]
-    headings: dict[str, str]
+    headings: list[dict[str, str]]
+    """For each place of the file (`domain.places`): field → heading."""
+    told: dict[str, Any]
+    """How the file was read, as an answer carries it: the sheet of each place, columns, notes."""
     household_columns: tuple[str, ...]
     person_columns: tuple[str, ...]
     sealed_columns: tuple[str, ...]

@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from services.registry.domain.doubts import Doubt, DoubtState, DoubtStep
+from services.registry.domain.places import ROW_MASK
 from services.registry.domain.refusals import DoubtMissing
 from services.registry.domain.statuses import CHECK_ID
 from services.registry.store.arrivals import AskedChecks
@@ -98,7 +99,7 @@ told as (
 insert into doubt (household_no, person_no, division, check_id, severity, field, detail_zh, detail_en, fingerprint,
   opened_at, recorded_by, batch, batch_row)
 select f.household_no, f.person_no, h.division, f.check_id, f.severity, f.field, f.zh, f.en, f.marks[1],
-  $1::timestamptz, $2::text, $4::uuid, f.row
+  $1::timestamptz, $2::text, $4::uuid, f.row & {ROW_MASK}
 from found f join (select no, division from household where no = any($5::bigint[])) h on h.no = f.household_no
 where not exists (select 1 from standing d where d.household_no = f.household_no
   and d.person_no is not distinct from f.person_no and d.check_id = f.check_id and d.field = f.field)"""

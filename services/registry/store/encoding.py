@@ -16,7 +16,8 @@ import polars as pl
 from services.registry.checks import ABOUT_HOUSEHOLDS, CHECKS
 from services.registry.domain.fields import BY_NAME
 from services.registry.domain.inspection import PARTS_OF, facts_of_number
-from services.registry.forms import Limits, Reading, read_file, write_answer
+from services.registry.domain.places import ROW_MASK, table_of
+from services.registry.forms import Reading, headings_of, read_file, write_answer
 from services.registry.store.arrivals import (
     Asked,
     AskedChecks,
@@ -43,10 +44,17 @@ class Book:
     def __init__(self, path: Path, asked: Asked, keys: KeyRing) -> None:
         self.asked = asked
         self.keys = keys
-        self._limits = Limits(rows=asked.rows)
         self.reading: Reading = read_file(
-            path, checks=CHECKS, scope=asked.scope, on=asked.observed_on, default_year=asked.year, limits=self._limits
+            path,
+            checks=CHECKS,
+            scope=asked.scope,
+            on=asked.observed_on,
+            default_year=asked.year,
+            limits=asked.limits,
+            source=asked.system,
+            choices=asked.choices,
         )
+        self._headings = headings_of(self.reading.places)
         self._chunk_of = _chunks(self.reading.persons, asked.chunk_rows)
 
     def opening(self) -> Opening:
@@ -57,7 +65,8 @@ class Book:
             rows_refused=reading.rows_refused,
             chunks=0 if self._chunk_of.is_empty() else int(self._chunk_of["chunk"].max()),  # type: ignore[arg-type]
             fields=reading.fields,
-            headings=dict(reading.header.wordings),
+            headings=self._headings,
+            told=reading.as_json(),
             household_columns=_household_columns(reading.fields),
             person_columns=_person_columns(reading.fields),
             sealed_columns=tuple(f"{name}_sealed" for name in SEALED if name in reading.fields),
@@ -107,11 +116,12 @@ class Book:
         statuses = self._by_number(self.reading.statuses, chunk).join(number_of, on="number")
         incomes = self._by_number(self.reading.incomes, chunk).join(number_of, on="number").with_row_index("entry")
         doubts = self._doubts(chunk, numbered, persons.select("row", "person_no", "household_no"))
+        row = pl.col("row").cast(pl.UInt32) & ROW_MASK  # statuses and doubts are still asked where they stand
         frames = {
-            "staging_household": households.with_columns(on),
-            "staging_person": persons.with_columns(on),
+            "staging_household": households.with_columns(on, row),
+            "staging_person": persons.with_columns(on, row),
             "staging_status": statuses,
-            "staging_income": incomes,
+            "staging_income": incomes.with_columns(row),
             "staging_doubt": doubts,
         }
         return {name: _csv(name, frame.with_columns(pl.lit(str(job)).alias("job"))) for name, frame in frames.items()}
@@ -168,7 +178,6 @@ class Book:
 
     def answer(
         self,
-        path: Path,
         refusals: Sequence[Refusal],
         doubts: Sequence[Sequence[Any]],
         summary: Mapping[str, Any],
@@ -180,13 +189,13 @@ class Book:
             schema={"row": pl.UInt32} | dict.fromkeys(names[1:], pl.String),
             orient="row",
         )
-        headings = self.reading.header.wordings
+        headings = self._headings
         asked = pl.DataFrame(
-            [(row, headings.get(field, BY_NAME[field].zh), check, zh, en) for row, field, check, zh, en in doubts],
+            [(row, headings[table_of(row)][field], check, zh, en) for row, field, check, zh, en in doubts],
             schema={"row": pl.UInt32} | dict.fromkeys(("column", "check", "zh", "en"), pl.String),
             orient="row",
         )
-        return write_answer(path, refusals=going, doubts=asked, summary=summary, limits=self._limits)
+        return write_answer(self.reading.layout, refusals=going, doubts=asked, summary=summary)
 
 
 def hexed(value: bytes) -> str:

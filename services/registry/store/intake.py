@@ -16,6 +16,7 @@ from uuid import UUID
 
 import asyncpg
 
+from services.registry.domain.places import ROW_MASK
 from services.registry.domain.statuses import ENDED_BY_DECISION, OPENED_BY_DECISION, TYPES
 from services.registry.store.arrivals import AskedChecks
 from services.registry.store.claims import Claimed, claim_from, save_claims
@@ -416,7 +417,7 @@ CHANGE_STATUSES = f"""with gone as (
 rows as (select * from unnest($5::bigint[], $6::text[], $7::date[], $8::date[], $9::int[])
   as rows(household_no, kind, since, until, row))
 insert into status (household_no, division, kind, during, {INTERVAL})
-select r.household_no, h.division, r.kind, daterange(r.since, r.until), $2, $3, $1, r.row
+select r.household_no, h.division, r.kind, daterange(r.since, r.until), $2, $3, $1, r.row & {ROW_MASK}
 from rows r join (select * from staging_household where job = $1) h on h.household_no = r.household_no
 where {CLOSED_FIRST}"""
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -37,11 +38,16 @@ class Intake:
     rows: int | None
     submitted_at: datetime
     answered_at: datetime | None
+    system: str | None = None
+    choices: dict[str, str | None] = field(default_factory=dict)
+    """What somebody has said that a heading means: field, or nothing."""
+    reading: dict[str, Any] | None = None
+    """How it was read; nothing until then."""
 
 
 INSERT = """insert into intake (job, filename, size_bytes, content_hash, year_from, year_to, observed_on, dry_run,
-  source, submitted_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"""
+  source, submitted_at, system, choices)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"""
 
 
 async def insert_intake(tx: Transaction, intake: Intake) -> None:
@@ -58,7 +64,20 @@ async def insert_intake(tx: Transaction, intake: Intake) -> None:
         intake.dry_run,
         intake.source,
         intake.submitted_at,
+        intake.system,
+        json.dumps(intake.choices, ensure_ascii=False),
     )
+
+
+REMEMBERED = """select i.choices from intake i join job j on j.id = i.job
+where i.system = $1 and j.divisions = (select divisions from job where id = $2) and i.job <> $2
+order by i.submitted_at desc, i.job desc limit 1"""
+
+
+async def remembered_choices(tx: Transaction, system: str, job: UUID) -> dict[str, str | None]:
+    """What was said of the headings of this source when its last file came for the same places."""
+    found: dict[str, str | None] | None = await tx.driver.fetchval(REMEMBERED, system, job)
+    return found or {}
 
 
 async def find_intake(tx: Transaction, job: UUID) -> Intake | None:
@@ -136,9 +155,11 @@ async def recording_of(tx: Transaction, trial: UUID) -> UUID | None:
     return found
 
 
-async def save_reading(tx: Transaction, job: UUID, rows: int) -> None:
-    """How many rows the file has."""
-    await tx.driver.execute("update intake set rows = $2 where job = $1", job, rows)
+async def save_reading(tx: Transaction, job: UUID, rows: int, told: dict[str, Any]) -> None:
+    """How many rows the file has, and how it was read."""
+    await tx.driver.execute(
+        "update intake set rows = $2, reading = $3 where job = $1", job, rows, json.dumps(told, ensure_ascii=False)
+    )
 
 
 async def save_answered(tx: Transaction, job: UUID, now: datetime) -> None:

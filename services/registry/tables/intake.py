@@ -25,6 +25,9 @@ intake = sa.Table(
     sa.Column("rows", sa.Integer, comment="行数"),
     sa.Column("submitted_at", MOMENT, nullable=False, comment="提交时刻"),
     sa.Column("answered_at", MOMENT, comment="回执完成时刻"),
+    sa.Column("system", sa.Text, comment="来源系统"),
+    sa.Column("choices", pg.JSONB, nullable=False, server_default="{}", comment="指定的列义"),
+    sa.Column("reading", pg.JSONB, comment="读表情况：工作表、列、说明"),
     comment="导入文件",
 )
 
