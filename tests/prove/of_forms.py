@@ -39,7 +39,7 @@ BREAKS = [
     Break(
         "forms: numbers eaten by a format are kept",
         "services/registry/forms/archive.py",
-        "        if float(found[1]) <= _EXACT:",
+        "        if float(found[1]) <= EXACT:",
         "        if float(found[1]) >= 0:",
         FORMS + "test_a_hostile_cell_ends_in_a_marked_row",
     ),

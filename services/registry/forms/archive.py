@@ -16,8 +16,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from services.registry.forms.limits import Limits
-from services.registry.forms.marks import EXACT as _EXACT
-from services.registry.forms.marks import Book, Marks, Places
+from services.registry.forms.marks import EXACT, Book, Marks, Places
 from services.registry.forms.problems import (
     FileDamaged,
     FileHasMacros,
@@ -256,7 +255,7 @@ def _collect_formulas(formulas: Places, piece: bytes, signs: _Signs, limits: Lim
 def _collect_rounded(rounded: Places, piece: bytes, signs: _Signs) -> None:
     """Numbers beyond 2^53: a spreadsheet keeps fifteen digits of them, the rest is gone."""
     for found in signs.long_number.finditer(piece):
-        if float(found[1]) <= _EXACT:
+        if float(found[1]) <= EXACT:
             continue
         cell = signs.cell.match(piece, piece.rfind(signs.cell_tag, 0, found.start()))
         if cell is not None and not any(kind in cell[1] + cell[4] for kind in _TEXT_TYPES):
