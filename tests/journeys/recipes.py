@@ -177,7 +177,8 @@ def _amend(village: Village, role: str) -> Asked:
 def _family(village: Village) -> tuple[str, str, str]:
     """A household on record since January, of a head and her son: its path, and the two."""
     body = village.household_body() | {"observed_on": "2019-01-10"}
-    body["members"] = [*body["members"], {"relation": "son", "name": "周小亮", "sex": "male"}]
+    own = "周" + "".join("零一二三四五六七八九"[int(digit)] for digit in body["number"][-4:])  # no two of one name meet
+    body["members"] = [*body["members"], {"relation": "son", "name": own, "sex": "male"}]
     made = village.desk.ask("clerk", village.code, "POST", f"{REGISTRY}/households", body)
     head, son = (one["person"]["id"] for one in made["members"])
     return f"{REGISTRY}/households/{made['id']}", head, son

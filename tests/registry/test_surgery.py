@@ -216,7 +216,7 @@ async def test_a_merger_lifts_nobody_out_of_poverty(ground: Ground) -> None:
     other, _ = await begun(ground, 2, statuses=[{"kind": "ordinary", "since": "2014-01-01"}])
     relations = {head: "sibling", son: "nephew"}
     refused = await asks(ground, home, "merge", into=other, into_version=1, relations=relations)
-    assert (refused.status_code, refused.json()["code"]) == (409, "surgery.status")
+    assert (refused.status_code, refused.json().get("code")) == (409, "surgery.status")
     assert await ground.value("select count(*) from deed") == 0
 
 
