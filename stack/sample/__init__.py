@@ -1,8 +1,8 @@
 """A county's register that nobody lives in: made by a seed, written as the national form, with its answers beside it.
 
-The answers are made without the services: faults by the hand that planted them, verdicts by the plain judge. Whoever
-compares opens `answers.json`; nobody else may. What the actors must know (which county, which village, how much money)
-stands in `script.json`.
+The answers are made without the services: faults by the hand that planted them, what drawn lives leave in doubt by a
+plain reader, verdicts by the plain judge. Whoever compares opens `answers.json`; nobody else may. What the actors must
+know (which county, which village, how much money) stands in `script.json`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from stack.sample.asking import asked_of
 from stack.sample.faults import Neighbour, born_for, number_of_another_household
 from stack.sample.form import Book, rows_of
 from stack.sample.homes import Homes, content, earn, near_the_line
@@ -103,6 +104,7 @@ class _Maker:
                 answers.faults.append(
                     {"row": neighbour_row, "kind": planted.kind, "number": planted.elsewhere[0][0], "refuses": False}
                 )
+        answers.doubted += ((rows[place], check) for place, check in asked_of(home))
         answers.persons_stored += len(home.members)
         exits = home.village == self._plan.exit_village and seat.status == "poor" and is_fit_to_exit(home)
         if exits:

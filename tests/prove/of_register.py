@@ -10,6 +10,7 @@ DOUBTS = "tests/registry/test_doubts.py::"
 INBOX = "tests/registry/test_inbox.py::"
 GUARDS = "services/registry/migrations/versions/0002_guards.py"
 CHUNK = "services/registry/store/intake.py"
+INSPECTION = "services/registry/domain/inspection.py"
 SETTLING = "services/registry/store/doubts.py"
 ARRIVING = "services/registry/actions/arriving.py"
 
@@ -183,5 +184,19 @@ BREAKS = [
         '    return ",".join(one.hex() for one in keys.blind_indexes(KIND, said))\n',
         '    return ",".join(said for one in keys.blind_indexes(KIND, said))\n',
         DOUBTS + "test_what_a_doubt_is_about_is_kept_as_a_keyed_hash_alone",
+    ),
+    Break(
+        "checks: a number of one village is taken for all",
+        INSPECTION,
+        "        if not self.parameters.places([key]):\n",
+        "        if places:\n",
+        "tests/registry/test_checks.py::test_a_number_holds_from_its_day_and_in_its_place",
+    ),
+    Break(
+        "checks: a form is asked about columns that it has not",
+        INSPECTION,
+        "        return (any(there) if self.in_parts else all(there)) and held == set(self.numbers)\n",
+        "        return bool(there) and held == set(self.numbers)\n",
+        "tests/registry/test_checks.py::test_a_sound_household_trips_nothing",
     ),
 ]

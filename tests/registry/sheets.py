@@ -11,12 +11,16 @@ from typing import Any
 
 import xlsxwriter
 
-from services.registry.checks import CHECKS
+from services.registry.checks import checks_with
 from services.registry.forms import Limits, Reading, read_file
+from shared.parameters import Parameters, read_parameters
 from shared.values import Scope, citizen_id_check
 
 VILLAGE = "623023100200"
 VISITED = date(2019, 8, 20)
+NUMBERS = Parameters(read_parameters(Path(__file__).parents[2] / "services/registry/migrations/data/parameters.csv"))
+CHECKS = checks_with(NUMBERS)
+"""All checks with the dated numbers that the service is delivered with."""
 Row = dict[str, str]
 
 

@@ -47,7 +47,7 @@ from services.registry.domain.refusals import (
 from services.registry.domain.statuses import ENDED_BY_DECISION, claim_of, merge_statuses
 from shared.events.registry import CircumstancesRecorded, HouseholdRecorded, Member, StatusKind
 from shared.values import DivisionCode, HouseholdNumber, Period
-from tests.registry.sheets import citizen_id
+from tests.registry.sheets import NUMBERS, citizen_id
 
 YEAR = Period(date(2018, 10, 1), date(2019, 9, 30))
 DAY = date(2019, 8, 20)
@@ -484,7 +484,10 @@ def test_sealed_fields_have_a_cipher_text_and_an_index() -> None:
 
 
 def test_one_entry_is_checked_like_a_file() -> None:
-    doubts = doubts_of(entry(living=Living(headcount_on_form=4, main_cause="illness", other_causes=("illness",))), DAY)
+    living = Living(headcount_on_form=4, main_cause="illness", other_causes=("illness",))
+    doubts, asked = doubts_of(entry(living=living), DAY, NUMBERS)
+    assert {"A4", "M1"} <= set(asked)
+    assert "C3" not in asked, "no monitoring line is in force yet"
     found = set(doubts.select("check", "row", "field").iter_rows())
     assert {("I13", 1, "headcount_on_form"), ("M2", 1, "other_causes")} <= found
     assert not [check for check, _, _ in found if check in ("I2", "I3", "F1")]

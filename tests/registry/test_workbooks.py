@@ -216,7 +216,9 @@ async def test_a_file_of_two_sheets_is_recorded_and_its_rows_are_the_files(groun
     }
     assert ("户信息", 3) in {(one["sheet"], one["row"]) for one in refused}
     found = await ground.intake(xlsx(homes, people), filename="两张表.xlsx")
-    assert (found["rows_new"], found["rows_unchanged"], found["rows_refused"], found["doubts"]) == (3, 3, 0, 1)
+    assert (found["rows_new"], found["rows_unchanged"], found["rows_refused"], found["doubts"]) == (3, 3, 0, 4)
+    asked = await ground.rows("select check_id from doubt order by check_id")
+    assert [row["check_id"] for row in asked] == ["L10", "L12", "L6", "L7"], "a boy of nine, thirteen months at work"
     rows = await ground.rows("select batch_row from person union all select batch_row from doubt")
     assert {row["batch_row"] for row in rows} == {2, 3, 4, 5, 6, 7}
     kept = await ground.rows("select number, housing_level from household order by number")

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from services.registry.checks import CHECKS
 from services.registry.domain.fields import BY_NAME, COMPONENT_OF, by_header
 from services.registry.forms import Reading, read_file
 from shared.values import CitizenId, Money, Scope, ValueWrong
@@ -25,6 +24,7 @@ from stack.sample.form import COLUMNS, TITLE
 from stack.sample.nouns import JUDGED_AGAIN, LINE_FEN, VISITED
 from stack.sample.plan import Shortfalls, make_plan
 from stack.sample.truth import facts_of
+from tests.registry.sheets import CHECKS
 
 COUNTY, HOUSEHOLDS = "623023", 700
 
@@ -88,11 +88,13 @@ def test_exactly_the_planted_rows_go_back_for_the_planted_reason(sample: Sample)
     )
 
 
-def test_exactly_the_planted_doubts_are_found(sample: Sample) -> None:
+def test_exactly_the_doubts_are_found_that_were_planted_or_that_a_plain_reader_asks(sample: Sample) -> None:
     doubts = sample.reading.doubts
     assert Counter(doubts["check"].to_list()) == sample.answers["doubts"]
+    expected = Counter((one["row"], one["check"]) for one in sample.answers["doubted"])
+    assert Counter(doubts.select("row", "check").iter_rows()) == expected
     planted = {one["row"] for one in sample.answers["faults"] if not one["refuses"]}
-    assert set(doubts["row"]) == planted
+    assert planted <= {row for row, _ in expected}
 
 
 def test_at_least_twelve_kinds_of_fault_and_about_one_row_in_a_hundred(sample: Sample) -> None:

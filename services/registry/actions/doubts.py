@@ -16,6 +16,7 @@ from services.registry.domain.inspection import facts_of_number
 from services.registry.domain.refusals import DoubtMissing
 from services.registry.store import doubts as store
 from services.registry.store.doubts import Found, Look, fingerprints_of, save_doubts
+from services.registry.store.parameters import parameters
 from services.registry.store.people import Written
 from shared.auth import Officer, Role
 from shared.clock import SHANGHAI, today
@@ -23,6 +24,7 @@ from shared.crypto import KeyRing
 from shared.db import Transaction
 from shared.due import schedule
 from shared.errors import Problem, Stale
+from shared.parameters import Parameters
 
 ANSWERS_FOR_OTHERS = frozenset({Role.REVIEWER, Role.APPROVER})
 EXCEPTION_ENDS = "doubt.exception_ends"
@@ -32,7 +34,8 @@ async def doubt_household(
     tx: Transaction, keys: KeyRing, household_id: UUID, entry: HouseholdEntry, written: Written
 ) -> None:
     """Open what is newly in doubt, close what is no longer found, ask again what was settled about other facts."""
-    found = await asyncio.to_thread(_found, keys, entry, written.observed_on)
+    numbers = await parameters(tx)
+    found, asked = await asyncio.to_thread(_found, keys, entry, written.observed_on, numbers)
     repeated = [
         Found(
             one.person.id,
@@ -46,14 +49,16 @@ async def doubt_household(
         for one in entry.members
         if one.person.id_provisional and one.person.id_number is not None
     ]
-    await save_doubts(tx, household_id, [*repeated, *found], Look(written.by, written.now, today(written.now)))
+    look = Look(written.by, written.now, today(written.now))
+    await save_doubts(tx, household_id, [*repeated, *found], asked, look)
 
 
-def _found(keys: KeyRing, entry: HouseholdEntry, on: date) -> list[Found]:
+def _found(keys: KeyRing, entry: HouseholdEntry, on: date, numbers: Parameters) -> tuple[list[Found], tuple[str, ...]]:
     # The frames' library costs an api process 50 MB: it is loaded by the first form that is entered, not at the start.
     from services.registry.checks import ABOUT_HOUSEHOLDS, doubts_of
 
-    return [
+    rows, asked = doubts_of(entry, on, numbers)
+    found = [
         Found(
             None if row["check"] in ABOUT_HOUSEHOLDS else entry.members[row["row"] - 1].person.id,
             row["check"],
@@ -63,8 +68,9 @@ def _found(keys: KeyRing, entry: HouseholdEntry, on: date) -> list[Found]:
             row["en"],
             fingerprints_of(keys, row["check"], row["facts"]),
         )
-        for row in doubts_of(entry, on).iter_rows(named=True)
+        for row in rows.iter_rows(named=True)
     ]
+    return found, asked
 
 
 # People's steps

@@ -23,6 +23,7 @@ from services.registry.store import intake as store
 from services.registry.store import uploads
 from services.registry.store.arrivals import Asked, ChunkKeys, Numbered, Opening
 from services.registry.store.doubts import Look
+from services.registry.store.parameters import parameters
 from services.registry.store.uploads import ANSWER, UPLOAD, Intake
 from shared.auth import Officer, Role
 from shared.clock import today
@@ -287,10 +288,12 @@ class Workbooks:
         async with self._reading.transaction(job) as tx:
             intake = await uploads.find_intake(tx, job.id)
             content = None if intake is None else await uploads.load_file(tx, self._reading.keys, intake.source, UPLOAD)
+            numbers = tuple(await parameters(tx))
         if intake is None or content is None:
             raise IntakeMissing
         reading = self._reading
-        child = ParsingChild(content, reading.asked(intake, job), reading.keys, reading.memory_bytes, reading.seconds)
+        asked = replace(reading.asked(intake, job), parameters=numbers)
+        child = ParsingChild(content, asked, reading.keys, reading.memory_bytes, reading.seconds)
         self._open[job.id] = OpenFile(intake, child)
         return self._open[job.id]
 

@@ -11,21 +11,34 @@ from services.registry.checks.cover import COVER
 from services.registry.checks.identity import IDENTITY
 from services.registry.checks.income import INCOME
 from services.registry.checks.labour import LABOUR
+from services.registry.checks.living import LIVING
+from services.registry.checks.schooling import SCHOOLING
 from services.registry.checks.structure import STRUCTURE
 from services.registry.domain.decisions import HouseholdEntry
 from services.registry.domain.inspection import Check, frames_of
+from shared.parameters import Parameters
 
-CHECKS: tuple[Check, ...] = (*IDENTITY, *STRUCTURE, *LABOUR, *INCOME, *COVER, *CAUSES)
+CHECKS: tuple[Check, ...] = (
+    *IDENTITY, *STRUCTURE, *SCHOOLING, *LABOUR, *INCOME, *COVER, *LIVING, *CAUSES,
+)  # fmt: skip
 
 QUESTIONS = {check.id: check for check in CHECKS}
 ABOUT_HOUSEHOLDS = frozenset(check.id for check in CHECKS if check.about == "household")
 """Checks whose doubts name no member."""
 
 
-def doubts_of(entry: HouseholdEntry, on: date) -> pl.DataFrame:
-    """What is in doubt in one household that an officer entered: check, row (member, from 1), field, zh, en, facts."""
+def checks_with(parameters: Parameters) -> tuple[Check, ...]:
+    """All checks with their dated numbers, once for a file or a form."""
+    return tuple(check.bound(parameters) for check in CHECKS)
+
+
+def doubts_of(entry: HouseholdEntry, on: date, parameters: Parameters) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """What is in doubt in one household that an officer entered: check, row (member, from 1), field, zh, en, facts; and
+    which checks were asked.
+    """
     frames = frames_of(entry, on)
-    return pl.concat(check.run(frames) for check in CHECKS if check.severity == "doubt")
+    asked = [one for one in checks_with(parameters) if one.severity == "doubt" and one.is_asked(frames.fields, on)]
+    return pl.concat(check.run(frames) for check in asked), tuple(check.id for check in asked)
 
 
-__all__ = ["ABOUT_HOUSEHOLDS", "CHECKS", "QUESTIONS", "doubts_of"]
+__all__ = ["ABOUT_HOUSEHOLDS", "CHECKS", "QUESTIONS", "checks_with", "doubts_of"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import polars as pl
 
 Said = pl.Expr | str
@@ -26,3 +28,29 @@ def yuan(fen: pl.Expr) -> pl.Expr:
     sign = pl.when(fen < 0).then(pl.lit("-")).otherwise(pl.lit(""))
     size = fen.abs()
     return pl.format("{}{}.{}", sign, size // 100, (size % 100).cast(pl.String).str.zfill(2))
+
+
+def age(on: date) -> pl.Expr:
+    """Full years on that day, by the birth date that the form gives."""
+    born = pl.col("birth_on")
+    before = (born.dt.month() > on.month) | ((born.dt.month() == on.month) & (born.dt.day() > on.day))
+    return on.year - born.dt.year().cast(pl.Int64) - before.cast(pl.Int64)
+
+
+def holds(status: str) -> pl.Expr:
+    """Whether the form names this status for the household; null when it names none at all."""
+    return pl.col("statuses").str.split("|").list.contains(status)
+
+
+STUDENT = pl.col("schooling") != "not_student"
+NO_LABOUR = pl.col("labour").is_in(["none", "lost"])
+FIT = pl.col("labour").is_in(["ordinary", "skilled"])
+WORKS = pl.col("work_months") > 0
+DISABLED = pl.col("health").is_in(["disabled", "serious_disabled", "chronic_disabled"])
+SICK = pl.col("health").is_in(["serious", "serious_disabled"])
+
+
+def homes_where(members: pl.DataFrame, *signs: pl.Expr) -> pl.DataFrame:
+    """One row a household: how many of its members show each (named) sign, and how many members there are."""
+    counted = [sign.fill_null(False).sum().cast(pl.Int64) for sign in signs]
+    return members.group_by("household").agg(pl.len().cast(pl.Int64).alias("people"), *counted)

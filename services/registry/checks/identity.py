@@ -26,9 +26,9 @@ def number_repeated(frames: Frames) -> pl.DataFrame:
 
 
 def length_wrong(frames: Frames) -> pl.DataFrame:
-    """An id number of another length than 18, or 20 and 22 of a disability card."""
+    """An id number of another length than 18, or 20 and 22 of a disability card; one of 15 has a check of its own."""
     length = pl.col("id_number").str.len_chars()
-    wrong = frames.persons.filter(~length.is_in([18, 20, 22]))
+    wrong = frames.persons.filter(~length.is_in([15, 18, 20, 22]))
     return found(
         wrong,
         "id_number",
@@ -80,6 +80,51 @@ def number_against_person(frames: Frames) -> pl.DataFrame:
     )
 
 
+def number_of_old_form(frames: Frames) -> pl.DataFrame:
+    """An id number of the first generation, which has to be upgraded."""
+    old = frames.persons.filter(pl.col("id_number").str.len_chars() == 15)
+    return found(old, "id_number", "15位证件号码待升级为18位", "an id number of 15 digits, to be upgraded to 18")
+
+
+def number_made_up(frames: Frames) -> pl.DataFrame:
+    """The placeholder that systems take for somebody without a number."""
+    made_up = frames.persons.filter(pl.col("id_number").str.starts_with("999999"))
+    return found(made_up, "id_number", "证件号码为999999开头的虚拟号码", "a placeholder number that begins with 999999")
+
+
+def couple_of_one_sex(frames: Frames) -> pl.DataFrame:
+    """Head and spouse entered with the same sex."""
+    head, spouse = (
+        frames.persons.filter(pl.col("relation") == part).select("household", pl.col("sex").alias(part))
+        for part in ("head", "spouse")
+    )
+    same = head.join(spouse, on="household").filter(pl.col("head") == pl.col("spouse"))
+    wrong = frames.households.join(same.select("household").unique(), on="household", how="semi")
+    return found(wrong, "relation", "户主与配偶性别相同", "head and spouse have the same sex")
+
+
+def phone_wrong(frames: Frames) -> pl.DataFrame:
+    """A telephone that cannot be a mobile number; a head without any."""
+    phone = pl.col("phone")
+    malformed = frames.persons.filter(~phone.str.contains(r"^1[3-9][0-9]{9}$"))
+    absent = frames.persons.filter((pl.col("relation") == "head") & phone.is_null())
+    return pl.concat(
+        [
+            found(malformed, "phone", "联系电话不是11位手机号码", "the telephone is no mobile number of 11 digits"),
+            found(absent, "phone", "户主未填联系电话", "the head has no telephone"),
+        ]
+    )
+
+
+def person_incomplete(frames: Frames) -> pl.DataFrame:
+    """Ethnicity, health or labour not filled in."""
+    asked = [name for name in ("ethnicity", "health", "labour") if name in frames.fields]
+    empty = [
+        found(frames.persons.filter(pl.col(name).is_null()), name, "必填信息未填", "not filled in") for name in asked
+    ]
+    return pl.concat(empty)
+
+
 IDENTITY: tuple[Check, ...] = (
     Check(
         "I1",
@@ -109,5 +154,47 @@ IDENTITY: tuple[Check, ...] = (
         "Do birth date and sex agree with the id number?",
         ("birth_on", "sex", "id_number"),
         number_against_person,
+    ),
+    Check(
+        "I5",
+        "doubt",
+        "证件号码是否为待升级的15位号码？",
+        "Is the id number one of 15 digits?",
+        ("id_number",),
+        number_of_old_form,
+    ),
+    Check(
+        "I6",
+        "doubt",
+        "证件号码是否为虚拟号码？",
+        "Is the id number a placeholder?",
+        ("id_number",),
+        number_made_up,
+    ),
+    Check(
+        "I11",
+        "doubt",
+        "户主与配偶性别是否相同？",
+        "Have head and spouse the same sex?",
+        ("relation", "sex"),
+        couple_of_one_sex,
+        about="household",
+    ),
+    Check(
+        "I14",
+        "doubt",
+        "联系电话是否填写正确？",
+        "Is the telephone there and well-formed?",
+        ("phone", "relation"),
+        phone_wrong,
+    ),
+    Check(
+        "I17",
+        "doubt",
+        "民族、健康状况、劳动技能是否填写？",
+        "Are ethnicity, health and labour filled in?",
+        ("ethnicity", "health", "labour"),
+        person_incomplete,
+        in_parts=True,
     ),
 )

@@ -7,7 +7,7 @@ A doubt is a thing to be checked on the spot and closed by a written finding, ne
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Literal
 
@@ -15,6 +15,8 @@ import polars as pl
 
 from services.registry.domain.decisions import HouseholdEntry
 from services.registry.domain.fields import BY_NAME, FIELDS, SINCE_OF_STATUS, Field, Kind, Level
+from shared.parameters import Parameters
+from shared.values import DivisionCode
 
 Severity = Literal["doubt", "refusal"]
 
@@ -48,6 +50,29 @@ class Frames:
     households: pl.DataFrame
     on: date
     fields: frozenset[str]
+    parameters: Parameters | None = None
+
+    def number(self, key: str) -> pl.Expr:
+        """The dated number of each row's village on the day of the visit; null where none is in force."""
+        if self.parameters is None:
+            return pl.lit(None, pl.Int64)
+        homes = self.households.select("household", "division").drop_nulls()
+        places = homes["division"].unique().to_list()
+        if not self.parameters.places([key]):
+            places = places[:1]
+        found = {place: self.parameters.find(key, DivisionCode(place), self.on) for place in places}
+        values = {place: None if one is None else int(one.value) for place, one in found.items()}
+        if len(set(values.values())) <= 1:
+            return pl.lit(next(iter(values.values()), None), pl.Int64)
+        of_homes = homes["division"].replace_strict(list(values), list(values.values()), return_dtype=pl.Int64)
+        return pl.col("household").replace_strict(homes["household"], of_homes, default=None, return_dtype=pl.Int64)
+
+    def members(self, *of_household: str) -> pl.DataFrame:
+        """A row a person, with these fields of his household."""
+        homes = self.households.select("household", *of_household)
+        return self.persons.drop(of_household, strict=False).join(
+            homes, on="household", how="left", maintain_order="left"
+        )
 
 
 Find = Callable[[Frames], pl.DataFrame]
@@ -75,17 +100,30 @@ class Check:
     find: Find
     about: Literal["person", "household"] = "person"
     in_parts: bool = False
+    numbers: tuple[str, ...] = ()
+    """Keys of the dated parameters that it compares with."""
+    parameters: Parameters | None = None
+    """The rows that hold them: bound once for a file or a form (`bound`)."""
 
-    def is_asked(self, fields: frozenset[str]) -> bool:
-        """Whether a form with these columns answers it at all: what was not asked is in nobody's doubt."""
+    def bound(self, parameters: Parameters) -> Check:
+        """The same check with its numbers."""
+        return replace(self, parameters=parameters)
+
+    def is_asked(self, fields: frozenset[str], on: date) -> bool:
+        """Whether a form with these columns answers it at all, and its numbers are in force somewhere on that day: what
+        was not asked is in nobody's doubt.
+        """
         there = [not fields.isdisjoint({name} | PARTS_OF[name]) for name in self.fields]
-        return any(there) if self.in_parts else all(there)
+        held = {one.key for one in self.parameters or () if one.key in self.numbers and one.holds(on)}
+        return (any(there) if self.in_parts else all(there)) and held == set(self.numbers)
 
     def run(self, frames: Frames) -> pl.DataFrame:
         """The rows in doubt, each with the field to mark, what was seen there, and the facts that were looked at."""
-        if not self.is_asked(frames.fields):
+        if not self.is_asked(frames.fields, frames.on):
             return _FINDINGS
-        found = self.find(frames).select(pl.lit(self.id).alias("check"), *FINDING_SCHEMA)
+        found = self.find(replace(frames, parameters=self.parameters)).select(
+            pl.lit(self.id).alias("check"), *FINDING_SCHEMA
+        )
         found = found.with_columns(pl.col("row").cast(pl.UInt32)).sort("row", "field")
         if found.is_empty():
             return _FINDINGS
@@ -124,6 +162,8 @@ def _said(names: list[str]) -> pl.Expr:
 
 def _text_of(field: Field) -> pl.Expr:
     value = pl.col(field.name)
+    if field.kind is Kind.CODES:
+        return value.str.split("|").list.sort().list.join("|")
     if field.level is Level.INCOME and field.kind is Kind.MONEY:
         value = pl.when(value != 0).then(value)
     return value.cast(pl.String)

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from services.registry.forms.limits import Limits
+from shared.parameters import Parameter
 from shared.values import Period, Scope
 
 
@@ -24,6 +25,8 @@ class Asked:
     """Whose digits and headings they are."""
     choices: Mapping[str, str | None] = field(default_factory=dict)
     """What somebody has said that its headings mean."""
+    parameters: tuple[Parameter, ...] = ()
+    """The dated numbers that checks compare with."""
 
 
 @dataclass(frozen=True, slots=True)

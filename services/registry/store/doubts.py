@@ -16,7 +16,6 @@ from uuid import UUID
 from services.registry.domain.doubts import Doubt, DoubtState, DoubtStep
 from services.registry.domain.places import ROW_MASK
 from services.registry.domain.refusals import DoubtMissing
-from services.registry.domain.statuses import CHECK_ID
 from services.registry.store.arrivals import AskedChecks
 from services.registry.tables.doubts import STANDING
 from shared.crypto import KeyRing
@@ -127,16 +126,20 @@ OF_A_FORM = settling(
     from unnest($7::uuid[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[])
       as f(person, check_id, severity, field, zh, en, fingerprints)
     left join person p on p.id = f.person where f.person is null or p.no is not null""",
-    f"d.check_id <> '{CHECK_ID}'",
+    "d.check_id = any($14::text[])",
 )
 NAMES = ("person", "check_id", "severity", "field", "detail_zh", "detail_en", "fingerprints")
 
 
-async def save_doubts(tx: Transaction, household_id: UUID, found: Sequence[Found], look: Look) -> None:
-    """What is in doubt now of one household, all of it."""
+async def save_doubts(
+    tx: Transaction, household_id: UUID, found: Sequence[Found], asked: Sequence[str], look: Look
+) -> None:
+    """What is in doubt now of one household, by the checks that were asked."""
     no = await tx.driver.fetchval("select no from household where id = $1", household_id)
     columns = [[getattr(one, name) for one in found] for name in NAMES]
-    await tx.driver.execute(OF_A_FORM, look.now, look.by, look.today, look.batch, [no], household_id, *columns)
+    await tx.driver.execute(
+        OF_A_FORM, look.now, look.by, look.today, look.batch, [no], household_id, *columns, list(asked)
+    )
 
 
 # Files

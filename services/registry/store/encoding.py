@@ -7,15 +7,16 @@ and telephones are sealed for their very rows and the chunk is written as CSV.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import polars as pl
 
-from services.registry.checks import ABOUT_HOUSEHOLDS, CHECKS
+from services.registry.checks import ABOUT_HOUSEHOLDS, checks_with
 from services.registry.domain.fields import BY_NAME
-from services.registry.domain.inspection import PARTS_OF, facts_of_number
+from services.registry.domain.inspection import PARTS_OF, Check, facts_of_number
 from services.registry.domain.places import ROW_MASK, table_of
 from services.registry.forms import Reading, headings_of, read_file, write_answer
 from services.registry.store.arrivals import (
@@ -31,6 +32,7 @@ from services.registry.store.arrivals import (
 from services.registry.store.doubts import fingerprints_of
 from services.registry.tables import HOUSEHOLD_FACTS, PERSON_FACTS, STAGING
 from shared.crypto import KeyRing
+from shared.parameters import Parameters
 
 Files = dict[str, tuple[list[str], bytes]]
 SEALED = {"id_number": "citizen_id", "disability_card": "disability_card", "phone": "phone"}
@@ -44,9 +46,10 @@ class Book:
     def __init__(self, path: Path, asked: Asked, keys: KeyRing) -> None:
         self.asked = asked
         self.keys = keys
+        self._checks = checks_with(Parameters(asked.parameters))
         self.reading: Reading = read_file(
             path,
-            checks=CHECKS,
+            checks=self._checks,
             scope=asked.scope,
             on=asked.observed_on,
             default_year=asked.year,
@@ -71,7 +74,7 @@ class Book:
             person_columns=_person_columns(reading.fields),
             sealed_columns=tuple(f"{name}_sealed" for name in SEALED if name in reading.fields),
             refusals=_refusals(reading.refusals),
-            asked=_asked(frozenset(reading.fields)),
+            asked=_asked(self._checks, frozenset(reading.fields), self.asked.observed_on),
         )
 
     def _of(self, frame: pl.DataFrame, chunk: int) -> pl.DataFrame:
@@ -208,9 +211,9 @@ def _told_doubt(row: int, number: str) -> tuple[Any, ...]:
     return row, "I1", "doubt", "id_number", zh, en, facts_of_number(number)
 
 
-def _asked(fields: frozenset[str]) -> AskedChecks:
+def _asked(checks: Sequence[Check], fields: frozenset[str], on: date) -> AskedChecks:
     """A field that the form gives in parts is asked by its parts."""
-    asked = [check for check in CHECKS if check.severity == "doubt" and check.is_asked(fields)]
+    asked = [check for check in checks if check.severity == "doubt" and check.is_asked(fields, on)]
     whole = {name for name, parts in PARTS_OF.items() if name in fields or not parts.isdisjoint(fields)}
     return AskedChecks(
         whole=tuple(check.id for check in asked if not check.in_parts),
