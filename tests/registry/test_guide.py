@@ -1,4 +1,8 @@
-"""The clerk's guide to files, in both languages: its commands are run as written, and it names what the code has."""
+"""The clerk's guide to files, in both languages: its commands are run, and it names what the code has.
+
+The guide leaves out what stands before each of them (the token, the key), so that no shell can type them as they are:
+its blocks are `bash`, and are asked here; blocks of `sh` are typed by tests/stack/test_papers_commands.py.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +26,8 @@ FILES = {f"{case.name}.{case.suffix}": case for case in CASES}
 
 
 def commands(guide: str) -> list[list[str]]:
-    """Every command of its shell blocks, as a shell would split it."""
-    blocks = re.findall(r"```sh\n(.*?)```", (DOCS / guide).read_text(), re.DOTALL)
+    """Every command of its blocks, as a shell would split it."""
+    blocks = re.findall(r"```bash\n(.*?)```", (DOCS / guide).read_text(), re.DOTALL)
     lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines() if line.strip()]
     return [shlex.split(line) for line in lines]
 
