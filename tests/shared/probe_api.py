@@ -59,7 +59,7 @@ router = Router("户")
 class HouseholdClosed(Conflict):
     """已销户."""
 
-    code = "household.closed"
+    code = "probe.closed"
     zh = "户{name}已销户"
     en = "Household {name} is closed"
     hint_zh = "请先恢复"

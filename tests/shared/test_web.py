@@ -468,7 +468,7 @@ async def test_a_nul_is_no_character(clerk: Caller, path: str) -> None:
 
 
 async def test_a_verb_s_own_refusal_has_its_words(clerk: Caller, probe: Probe) -> None:
-    told = refused(await clerk("POST", "/households", json=household("closed")), 409, "household.closed")
+    told = refused(await clerk("POST", "/households", json=household("closed")), 409, "probe.closed")
     assert told["detail"] == "户closed已销户"
     assert told["hint"] == "请先恢复 / Reopen it first"
     assert await stored(probe, "closed") == 0
@@ -999,7 +999,7 @@ async def test_the_written_api_is_stable_and_complete(app: FastAPI, http: httpx.
     patch = written["paths"][f"{V1}/households/{{household_id}}"]["patch"]
     assert {"412", "428", "404"} <= set(patch["responses"])
     assert patch["operationId"] == "rename_household"
-    assert "household.closed" in written["paths"][f"{V1}/households"]["post"]["responses"]["409"]["description"]
+    assert "probe.closed" in written["paths"][f"{V1}/households"]["post"]["responses"]["409"]["description"]
 
 
 # Fields
