@@ -238,6 +238,15 @@ def test_docs_link_only_to_what_exists() -> None:
     assert broken == []
 
 
+@pytest.mark.parametrize("sign", ["<" * 7 + " ", ">" * 7 + " "])
+def test_no_paper_holds_both_sides_of_a_conflict(sign: str) -> None:
+    papers = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.*"), *ROOT.glob("services/*/*.md")]
+    texts = [paper for paper in papers if paper.suffix in (".md", ".json", ".yaml", ".csv")]
+    assert len(texts) > 50
+    torn = [str(one) for one in texts if any(line.startswith(sign) for line in one.read_text("utf-8").splitlines())]
+    assert torn == []
+
+
 def test_enumerations_are_texts() -> None:
     """Codes travel as text; a numbered enumeration would tie the wire to an order of lines."""
     for service in SERVICES:
