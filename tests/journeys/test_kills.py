@@ -107,12 +107,15 @@ class Killer:
     programs: tuple[str, ...] = PROGRAMS
     watch: Watch | None = None
     killed: list[tuple[str, str]] = field(default_factory=list)
+    looks: threading.Event = field(default_factory=threading.Event)
     over: threading.Event = field(default_factory=threading.Event)
 
     def main(self) -> None:
         asyncio.run(self._main())
 
     async def _main(self) -> None:
+        await self._under_way()  # connected before the phase begins: a short one would be over by then
+        self.looks.set()
         chance = random.Random(f"{SEED} {self.phase}")
         order = [program for program in self.programs if program != WATCHER]
         chance.shuffle(order)
@@ -166,6 +169,7 @@ def disturbed(one: Rehearsal, phase: str, programs: tuple[str, ...]) -> Iterator
     killer = Killer(one.home, phase, programs)
     thread = threading.Thread(target=killer.main, name="killer")
     thread.start()
+    killer.looks.wait(60)
     try:
         yield killer
     finally:
