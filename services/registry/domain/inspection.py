@@ -56,16 +56,15 @@ class Frames:
         """The dated number of each row's village on the day of the visit; null where none is in force."""
         if self.parameters is None:
             return pl.lit(None, pl.Int64)
-        homes = self.households.select("household", "division").drop_nulls()
-        places = homes["division"].unique().to_list()
-        if not self.parameters.places([key]):
-            places = places[:1]
+        homes = self.households["division"].drop_nulls()
+        places = homes.unique() if self.parameters.places([key]) else homes.head(1)
         found = {place: self.parameters.find(key, DivisionCode(place), self.on) for place in places}
         values = {place: None if one is None else int(one.value) for place, one in found.items()}
         if len(set(values.values())) <= 1:
             return pl.lit(next(iter(values.values()), None), pl.Int64)
-        of_homes = homes["division"].replace_strict(list(values), list(values.values()), return_dtype=pl.Int64)
-        return pl.col("household").replace_strict(homes["household"], of_homes, default=None, return_dtype=pl.Int64)
+        known = self.households.select("household", "division").drop_nulls()
+        of_homes = known["division"].replace_strict(list(values), list(values.values()), return_dtype=pl.Int64)
+        return pl.col("household").replace_strict(known["household"], of_homes, default=None, return_dtype=pl.Int64)
 
     def members(self, *of_household: str) -> pl.DataFrame:
         """A row a person, with these fields of his household."""
@@ -121,12 +120,12 @@ class Check:
         """The rows in doubt, each with the field to mark, what was seen there, and the facts that were looked at."""
         if not self.is_asked(frames.fields, frames.on):
             return _FINDINGS
-        found = self.find(replace(frames, parameters=self.parameters)).select(
-            pl.lit(self.id).alias("check"), *FINDING_SCHEMA
-        )
-        found = found.with_columns(pl.col("row").cast(pl.UInt32)).sort("row", "field")
+        found = self.find(replace(frames, parameters=self.parameters))
         if found.is_empty():
             return _FINDINGS
+        found = (
+            found.select(pl.lit(self.id).alias("check"), *FINDING_SCHEMA).cast({"row": pl.UInt32}).sort("row", "field")
+        )
         return found.join(self.facts_of(frames, found["row"]), on="row", how="left", maintain_order="left")
 
     def facts_of(self, frames: Frames, rows: pl.Series) -> pl.DataFrame:
