@@ -5,12 +5,12 @@ in the docs.
 from __future__ import annotations
 
 import json
-import typing
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.dependencies.utils import get_dependant
 from fastapi.openapi.utils import get_openapi
 
 from shared.auth import PUBLIC, KeysUnavailable, RoleRefused
@@ -18,8 +18,8 @@ from shared.errors import Invalid, Malformed, Problem, Stale, TooLarge, Unauthen
 from shared.web.idempotency import KeyMissing, KeyReused, StillRunning
 from shared.web.paging import CursorInvalid
 from shared.web.problems import MEDIA_TYPE, TITLES, Crowded, DatabaseUnavailable, MediaRefused, ProblemOut
-from shared.web.routing import MARK, Declared
-from shared.web.versions import IfMatch, VersionMalformed, VersionMissing
+from shared.web.routing import MARK, Declared, flat
+from shared.web.versions import VersionMalformed, VersionMissing, seen_version
 
 EVERY_ROUTE: tuple[type[Problem], ...] = (
     Malformed,
@@ -50,7 +50,7 @@ def problem_answers(declared: Declared) -> dict[int | str, dict[str, Any]]:
         kinds += WITH_TOKEN
     if declared.method != "GET":
         kinds += EVERY_WRITE
-    if IfMatch in typing.get_type_hints(declared.endpoint, include_extras=True).values():
+    if any(part.call is seen_version for part in flat(get_dependant(path=declared.path, call=declared.endpoint))):
         kinds += WITH_VERSION
     by_status: dict[int, set[str]] = defaultdict(set)
     for kind in kinds:

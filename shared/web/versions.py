@@ -57,13 +57,14 @@ def _versions(header: str) -> tuple[int, ...]:
     return tuple(int(one[1]) for one in found if one)
 
 
-async def _match(
+async def seen_version(
     if_match: Annotated[str | None, Header(max_length=400, description="所见版本的 ETag")] = None,
 ) -> Match:
+    """What `If-Match` says, whoever in a route asks for it."""
     return Match(if_match)
 
 
-IfMatch = Annotated[Match, Depends(_match)]
+IfMatch = Annotated[Match, Depends(seen_version)]
 
 
 def set_etag(response: Response, version: int) -> None:

@@ -4,11 +4,11 @@ nothing.
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Request, Response
+from fastapi import Depends, Request, Response
 from pydantic import Field
 
 from services.registry.actions import surgery as actions
@@ -117,26 +117,43 @@ class SurgeryOut(Out):
     households: list[TouchedOut]
 
 
-def _order(
-    household_id: UUID, body: SurgeryBody, match: IfMatch, request: Request, officer: Officer, now: datetime
-) -> Order:
-    return Order(household_id, body.on, match.check, writer_of(request, officer, now, body.on), body.preview)
+class Doing:
+    """办理中: what every verb is given beside its body, and how each is answered."""
+
+    def __init__(
+        self,
+        household_id: UUID,
+        tx: Tx,
+        officer: Officer,
+        now: Now,
+        match: IfMatch,
+        request: Request,
+        response: Response,
+    ) -> None:
+        self.household, self.tx, self.check = household_id, tx, match.check
+        self._of, self._response = (request, officer, now), response
+
+    def order(self, body: SurgeryBody) -> Order:
+        """The household of the address, at the version that was seen."""
+        return Order(self.household, body.on, self.check, writer_of(*self._of, body.on), body.preview)
+
+    def answer(self, order: Order, outcome: Outcome) -> SurgeryOut:
+        """The ETag is the version that stands now: a preview made no other."""
+        if not order.is_preview:
+            set_etag(self._response, outcome.records[0].household.version)
+        return SurgeryOut(
+            preview=order.is_preview,
+            households=[
+                TouchedOut(
+                    household=HouseholdOut.of(one, masked=True),
+                    changes=[ChangeOut.of(change) for change in outcome.changes[one.household.id]],
+                )
+                for one in outcome.records
+            ],
+        )
 
 
-def _answer(outcome: Outcome, order: Order, response: Response) -> SurgeryOut:
-    """The ETag is the version that stands now: a preview made no other."""
-    if not order.is_preview:
-        set_etag(response, outcome.records[0].household.version)
-    return SurgeryOut(
-        preview=order.is_preview,
-        households=[
-            TouchedOut(
-                household=HouseholdOut.of(one, masked=True),
-                changes=[ChangeOut.of(change) for change in outcome.changes[one.household.id]],
-            )
-            for one in outcome.records
-        ],
-    )
+Verb = Annotated[Doing, Depends(Doing)]
 
 
 @router.post(
@@ -144,73 +161,37 @@ def _answer(outcome: Outcome, order: Order, response: Response) -> SurgeryOut:
     roles=WRITERS,
     problems=(*SURGERY_PROBLEMS, MemberNameless, PersonHidden, PersonRepeated),
 )
-async def record_birth(
-    household_id: UUID,
-    body: BirthBody,
-    tx: Tx,
-    officer: Officer,
-    now: Now,
-    match: IfMatch,
-    request: Request,
-    response: Response,
-) -> SurgeryOut:
+async def record_birth(body: BirthBody, doing: Verb) -> SurgeryOut:
     """登记出生；可预览."""
-    order = _order(household_id, body, match, request, officer, now)
-    outcome = await actions.bear(tx, order, body.child.person(None), body.child.relation)
-    return _answer(outcome, order, response)
+    order = doing.order(body)
+    outcome = await actions.bear(doing.tx, order, body.child.person(None), body.child.relation)
+    return doing.answer(order, outcome)
 
 
 @router.post("/households/{household_id}/death", roles=WRITERS, problems=SURGERY_PROBLEMS)
-async def record_death(
-    household_id: UUID,
-    body: DeathBody,
-    tx: Tx,
-    officer: Officer,
-    now: Now,
-    match: IfMatch,
-    request: Request,
-    response: Response,
-) -> SurgeryOut:
+async def record_death(body: DeathBody, doing: Verb) -> SurgeryOut:
     """登记死亡；户主死亡须指定新户主，最后一名成员死亡即注销该户；可预览."""
-    order = _order(household_id, body, match, request, officer, now)
-    outcome = await actions.die(tx, order, body.person, Remaining(body.head, body.relations))
-    return _answer(outcome, order, response)
+    order = doing.order(body)
+    outcome = await actions.die(doing.tx, order, body.person, Remaining(body.head, body.relations))
+    return doing.answer(order, outcome)
 
 
 @router.post("/households/{household_id}/change-head", roles=WRITERS, problems=SURGERY_PROBLEMS)
-async def change_head(
-    household_id: UUID,
-    body: HeadBody,
-    tx: Tx,
-    officer: Officer,
-    now: Now,
-    match: IfMatch,
-    request: Request,
-    response: Response,
-) -> SurgeryOut:
+async def change_head(body: HeadBody, doing: Verb) -> SurgeryOut:
     """变更户主；可预览."""
-    order = _order(household_id, body, match, request, officer, now)
-    outcome = await actions.change_head(tx, order, Remaining(body.head, body.relations))
-    return _answer(outcome, order, response)
+    order = doing.order(body)
+    outcome = await actions.change_head(doing.tx, order, Remaining(body.head, body.relations))
+    return doing.answer(order, outcome)
 
 
 @router.post("/households/{household_id}/split", roles=WRITERS, problems=(*SURGERY_PROBLEMS, SplitEmpties))
-async def split_household(
-    household_id: UUID,
-    body: SplitBody,
-    tx: Tx,
-    officer: Officer,
-    now: Now,
-    match: IfMatch,
-    request: Request,
-    response: Response,
-) -> SurgeryOut:
+async def split_household(body: SplitBody, doing: Verb) -> SurgeryOut:
     """分户；可预览."""
-    order = _order(household_id, body, match, request, officer, now)
+    order = doing.order(body)
     leaving = Remaining(body.head, body.relations)
     staying = Remaining(body.staying_head, body.staying_relations)
-    outcome = await actions.split(tx, order, (body.id or new_id(), body.number), leaving, staying)
-    return _answer(outcome, order, response)
+    outcome = await actions.split(doing.tx, order, (body.id or new_id(), body.number), leaving, staying)
+    return doing.answer(order, outcome)
 
 
 @router.post(
@@ -218,17 +199,8 @@ async def split_household(
     roles=WRITERS,
     problems=(*SURGERY_PROBLEMS, MergeWithItself, MergeNeedsDecision),
 )
-async def merge_household(
-    household_id: UUID,
-    body: MergeBody,
-    tx: Tx,
-    officer: Officer,
-    now: Now,
-    match: IfMatch,
-    request: Request,
-    response: Response,
-) -> SurgeryOut:
+async def merge_household(body: MergeBody, doing: Verb) -> SurgeryOut:
     """并入另一户，本户注销；可预览."""
-    order = _order(household_id, body, match, request, officer, now)
-    outcome = await actions.merge(tx, order, body.into, body.into_version, body.relations)
-    return _answer(outcome, order, response)
+    order = doing.order(body)
+    outcome = await actions.merge(doing.tx, order, body.into, body.into_version, body.relations)
+    return doing.answer(order, outcome)
