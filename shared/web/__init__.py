@@ -26,13 +26,14 @@ from shared.web.passing import Fittings, Upload, fittings_of
 from shared.web.problems import ProblemOut
 from shared.web.routing import Now, Officer, Purpose, Router, Tx, role_table
 from shared.web.serving import serve
-from shared.web.uploads import ROWS, WORKBOOKS, UploadedFile
+from shared.web.uploads import ROWS, WORKBOOKS, XLSX, UploadedFile
 from shared.web.versions import IfMatch, Match, set_etag
 
 __all__ = [
     "PUBLIC",
     "ROWS",
     "WORKBOOKS",
+    "XLSX",
     "AccessOut",
     "Body",
     "CitizenIdField",

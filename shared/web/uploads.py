@@ -18,11 +18,8 @@ from starlette.types import Message, Receive
 from shared.errors import TooLarge
 from shared.web.passing import Upload, passing_of
 
-WORKBOOKS = (
-    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    "text/csv",
-    "application/octet-stream",
-)
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+WORKBOOKS = (XLSX, "text/csv", "application/octet-stream")
 """What a route for workbooks says it takes."""
 ROWS = ("application/json", "application/x-ndjson")
 """What a route for rows in bulk says it takes: one array, or one object a line."""

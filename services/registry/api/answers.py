@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
+from fastapi import Response
 from pydantic import Field
 
 from services.registry.api.bodies import LivingBody, money
@@ -24,7 +26,7 @@ from services.registry.store.matches import Recorded
 from services.registry.store.past import Past
 from shared.clock import today
 from shared.values import mask_id, mask_name, mask_phone
-from shared.web import DivisionField, HouseholdNumberField, MoneyField, Out
+from shared.web import XLSX, DivisionField, HouseholdNumberField, MoneyField, Out
 
 MASKED = {"id_number": mask_id, "disability_card": mask_id, "phone": mask_phone, "name": mask_name}
 HIDDEN = frozenset(
@@ -32,6 +34,16 @@ HIDDEN = frozenset(
     for field in BY_NAME.values()
     if (field.table == "person" and field.privacy is Privacy.SENSITIVE) or field.name == "person_number"
 ) | {"disability_kind", "disability_level"}
+
+A_WORKBOOK: dict[str, Any] = {"content": {XLSX: {}}}
+"""What a route says that answers a workbook."""
+
+
+def workbook(book: bytes, name: str) -> Response:
+    """A workbook under its Chinese name, to be kept as a file."""
+    return Response(
+        book, media_type=XLSX, headers={"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
+    )
 
 
 class SpanOut(Out):

@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from typing import Annotated, Any
-from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import Depends, Query, Response
@@ -17,6 +16,7 @@ from pydantic import Field, StringConstraints
 
 from services.registry.actions import doubts as actions
 from services.registry.actions.doubts import Asked, Outcome
+from services.registry.api.answers import A_WORKBOOK, workbook
 from services.registry.api.households import IN_CLEAR, READERS, DivisionAsked
 from services.registry.domain.doubts import Answer, Doubt, DoubtFinding, DoubtState, Taken
 from services.registry.domain.fields import BY_NAME, Privacy
@@ -59,7 +59,6 @@ SECOND = (Role.REVIEWER, Role.APPROVER)
 USUAL_PURPOSE = "疑点核查"
 MOST_AT_ONCE = 500
 MOST_LINES = 50_000
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 Written = Annotated[str, StringConstraints(strip_whitespace=True, min_length=2, max_length=500)]
 
@@ -233,7 +232,7 @@ async def count_doubts(
     "/doubts/work-list",
     roles=READERS,
     problems=(WorkListTooLong,),
-    answers={200: {"content": {XLSX: {}}, "description": "疑点清单工作簿"}},
+    answers={200: A_WORKBOOK | {"description": "疑点清单工作簿"}},
 )
 async def export_doubts(tx: Tx, officer: Officer, now: Now, asked: AskedFor) -> Response:
     """疑点清单（xlsx）：按村、户排列，姓名脱敏；导出留痕."""
@@ -243,8 +242,7 @@ async def export_doubts(tx: Tx, officer: Officer, now: Now, asked: AskedFor) -> 
     await _log(tx, officer, "疑点核查清单", lines, action="export")
     said = [f"导出人：{officer.name}（{officer.sub}）", f"导出时间：{now.isoformat()}", f"区划：{asked.division.text}"]
     book = await asyncio.to_thread(_book, lines, said, in_clear=_sees(officer))
-    name = quote(f"疑点清单-{asked.division.text}.xlsx")
-    return Response(book, media_type=XLSX, headers={"Content-Disposition": f"attachment; filename*=UTF-8''{name}"})
+    return workbook(book, f"疑点清单-{asked.division.text}.xlsx")
 
 
 def _book(lines: Sequence[WorkLine], said: Sequence[str], *, in_clear: bool) -> bytes:

@@ -9,7 +9,6 @@ import asyncio
 from datetime import date, datetime
 from pathlib import Path as File
 from typing import Annotated
-from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import Query, Request, Response
@@ -25,6 +24,7 @@ from services.registry.actions.intake import (
     IntakeNotTried,
     IntakeTakenUp,
 )
+from services.registry.api.answers import A_WORKBOOK, workbook
 from services.registry.api.households import FutureRefused, keys_of
 from services.registry.domain.payouts import IncomeYearWrong
 from services.registry.reports import intakes as reports
@@ -37,7 +37,6 @@ from shared.web import WORKBOOKS, JobOut, Now, Officer, Out, Page, PagingAsked, 
 
 router = Router("导入")
 SOURCE = r"^[0-9A-Za-z_.\u4e00-\u9fff-]+$"
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 READERS = (*SUBMITTERS, Role.REVIEWER, Role.APPROVER, Role.AUDITOR)
 
 
@@ -184,11 +183,10 @@ async def list_refusals(job_id: UUID, tx: Tx, paging: PagingAsked) -> Page[Refus
     "/intakes/{job_id}/answer",
     roles=SUBMITTERS,
     problems=(IntakeMissing, AnswerNotReady, AnswerForgotten),
-    answers={200: {"content": {XLSX: {}}, "description": "回执工作簿"}},
+    answers={200: A_WORKBOOK | {"description": "回执工作簿"}},
 )
 async def fetch_answer(job_id: UUID, tx: Tx, officer: Officer, request: Request) -> Response:
     """回执工作簿：退回的行连同原因，以及疑点；下载留痕."""
     intake, book = await actions.load_answer(tx, keys_of(request), job_id)
     await log_access(tx, officer, purpose="导入回执", noun="intake", ids=[job_id], action="download")
-    name = quote(f"回执-{File(intake.filename).stem}.xlsx")
-    return Response(book, media_type=XLSX, headers={"Content-Disposition": f"attachment; filename*=UTF-8''{name}"})
+    return workbook(book, f"回执-{File(intake.filename).stem}.xlsx")
