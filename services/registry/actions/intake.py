@@ -37,7 +37,6 @@ from shared.values import Period, new_id
 
 KIND = "intake"
 SUBMITTERS = (Role.CLERK, Role.OPERATOR, Role.SYSTEM)
-CHUNK_ROWS = 20_000
 SWEEP_EVERY = 4
 FRESH_AFTER = (2, 5)
 AT_ONCE = 50

@@ -62,9 +62,6 @@ class _TakenBack(Exception):
     """The end of a preview: everything back, nothing wrong."""
 
 
-Decide = Callable[[Sequence[Record]], Sequence[Touched]]
-
-
 async def bear(tx: Transaction, order: Order, child: Person, relation: Relation) -> Outcome:
     """出生."""
     before = (await _locked(tx, order, []))[0]

@@ -37,10 +37,6 @@ class DoubtFinding(StrEnum):
     EXCEPTION = "exception"
 
 
-ENDED_BY_ITSELF = ("no_longer_found", "decided")
-"""How a doubt ends without anybody's finding: the facts changed, or a decision answered it."""
-
-
 @dataclass(frozen=True, slots=True)
 class Doubt:
     """疑点: a question that a check asks about a household or one member of it, and how far its answer is."""

@@ -11,11 +11,6 @@ ROW_MASK = (1 << ROW_BITS) - 1
 TABLES = 1 << (31 - ROW_BITS)  # what an integer column still holds
 
 
-def line_of(row: int, table: int) -> int:
-    """Row of the file and table as one number."""
-    return row | table << ROW_BITS
-
-
 def row_of(line: int) -> int:
     """The row of the file, counted from 1."""
     return line & ROW_MASK

@@ -43,6 +43,7 @@ _LONG_NUMBER = r"^['‘’]?[0-9]{10,}"
 _SMALL_NUMBER = r"^\s*[(（]?[0-9]{1,3}[)）]?(?:\.0)?\s*$"
 _TOLD_ROWS = 50
 _DAYS_1904 = 1462
+_A_TABLE = 1 << ROW_BITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,8 +260,13 @@ def _lines(table: Table, body: pl.DataFrame, places: list[Place], limits: Limits
         parts.append(part.with_columns(place=pl.lit(len(places), pl.UInt32)))
         places.append(Place(table.sheet.name, {name: one.heading for name, one in columns.items()}))
     lines = parts[0] if len(parts) == 1 else _side_by_side(parts)
-    lines = lines.with_columns((pl.col("row").cast(pl.UInt32) | (pl.col("place") * (1 << ROW_BITS))).alias("row"))
+    lines = lines.with_columns((pl.col("row").cast(pl.UInt32) | (pl.col("place") * _A_TABLE)).alias("row"))
     return _with_household(lines.drop("place"), fill=header.of_persons)
+
+
+def places_of(column: str) -> pl.Expr:
+    """Of a column of lines, which of the file's tables each stands in (`domain.places.table_of`)."""
+    return pl.col(column).cast(pl.UInt32) // _A_TABLE
 
 
 def _fields_of(table: Table, body: pl.DataFrame, columns: dict[str, int]) -> pl.DataFrame:

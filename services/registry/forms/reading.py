@@ -17,10 +17,10 @@ import polars as pl
 from services.registry.domain.fields import BY_NAME, FIELDS, Field, Kind, Level
 from services.registry.domain.inspection import Check, Frames, type_of
 from services.registry.domain.numbers import births, checksum_holds, damaged
-from services.registry.domain.places import ROW_BITS, ROW_MASK
+from services.registry.domain.places import ROW_MASK
 from services.registry.forms.cells import NO_DAY, Column, Wrong, half_width, months_of, read_column, translated
 from services.registry.forms.header import Choices, Header
-from services.registry.forms.layout import Layout, Note, Place, Table, lay_out
+from services.registry.forms.layout import Layout, Note, Place, Table, lay_out, places_of
 from services.registry.forms.limits import Limits
 from services.registry.forms.shaping import incomes_of, persons_of, source_values, statuses_of, with_combined
 from shared.values import Period, Scope
@@ -169,7 +169,7 @@ def _homeless(rows: pl.DataFrame, layout: Layout) -> list[pl.DataFrame]:
     if not own:
         return []
     homes = [at for at, place in enumerate(layout.places) if place.sheet in own]
-    is_home = (pl.col("row") // (1 << ROW_BITS)).is_in(homes)
+    is_home = places_of("row").is_in(homes)
     told = rows.filter(is_home)
     without = rows.filter(~is_home).join(told.select("household").unique(), on="household", how="anti")
     again = told.filter(~pl.col("household").is_first_distinct())
@@ -378,7 +378,7 @@ def _sheet(layout: Layout, *, zh: bool) -> pl.Expr:
         return pl.lit("")
     told = [f"“{name}”" if zh else f" in sheet {name}" for name in names]
     places = list(range(len(names)))
-    return (pl.col("culprit") // (1 << ROW_BITS)).replace_strict(places, told, return_dtype=pl.String)
+    return places_of("culprit").replace_strict(places, told, return_dtype=pl.String)
 
 
 def _headed(found: pl.DataFrame, layout: Layout) -> pl.DataFrame:
@@ -386,7 +386,7 @@ def _headed(found: pl.DataFrame, layout: Layout) -> pl.DataFrame:
     told = [(at, name, headings[name]) for at, headings in enumerate(headings_of(layout.places)) for name in headings]
     schema = {"place": pl.UInt32, "field": pl.String, "column": pl.String}
     return (
-        found.with_columns((pl.col("row").cast(pl.UInt32) // (1 << ROW_BITS)).cast(pl.UInt32).alias("place"))
+        found.with_columns(places_of("row").alias("place"))
         .join(pl.DataFrame(told, schema=schema, orient="row"), on=["place", "field"], how="left", maintain_order="left")
         .drop("place")
     )
