@@ -91,12 +91,13 @@ def test_the_numbers_of_the_cases_were_never_issued() -> None:
 
 @pytest.mark.parametrize(
     ("visited", "village", "found"),
-    [("2020-12-31", VILLAGE, 0), ("2021-01-01", VILLAGE, 1), ("2021-01-01", "623023100201", 0)],
+    [("2020-12-31", VILLAGE, 0), ("2021-01-01", VILLAGE, 2), ("2021-01-01", "623023100201", 1)],
 )
 def test_a_number_holds_from_its_day_and_in_its_place(visited: str, village: str, found: int, tmp_path: Path) -> None:
     """C3: 5 999.99 yuan a head is below the line of the country from 2021 on, not below the next village's own."""
-    rows = household(village + "0001") + household(VILLAGE + "0002", order=5)
-    rows[0]["人均纯收入"], rows[3]["人均纯收入"] = "5999.99", "6000"
+    rows = household(village + "0001") + household(VILLAGE + "0002", order=5) + household(VILLAGE + "0003", order=8)
+    for at, yuan in ((0, "5999.99"), (3, "5999.99"), (6, "6000")):
+        rows[at]["人均纯收入"] = yuan
     own = replace(next(one for one in NUMBERS if one.key == "check.c3.monitoring_line_fen"), value="500000")
     checks = checks_with(Parameters([*NUMBERS, replace(own, division=DivisionCode.parse("623023100201"))]))
     on = date.fromisoformat(visited)
