@@ -218,6 +218,23 @@ def _verified(found: Findings, read: Any, _answers: Answers) -> None:
         found.differences += [f"verify: {line}" for line in read["lines"]]
 
 
+def _a_doubt_closed(found: Findings, read: Any, answers: Answers) -> None:
+    found.figure("doubt closed", read["closed"], [answers["looked_into"]])
+    found.figure("doubts left", read["left"], answers["doubts_total"] - 1)
+    found.figure("household untouched by the finding", read["household untouched"], True)
+
+
+def _a_household_parted(found: Findings, read: Any, answers: Answers) -> None:
+    parting = answers["parting"]
+    found.figure("household untouched by the preview", read["nothing changed by the preview"], True)
+    for name in ("before", "stay", "leave"):
+        found.figure(f"members of the household that parts: {name}", read[name], parting[name])
+    for name in ("as of the day before", "as it was believed"):
+        found.figure(f"its members {name}", read[name], parting["before"])
+    found.figure("both judged", read["judged"], sorted([parting["number"], parting["new_number"]]))
+    found.figure("judged after the parting", read["judged in all"], answers["households_stored"] + 1)
+
+
 RULES: Mapping[str, Rule] = {
     "intake": _intake,
     "refused": _refused,
@@ -240,5 +257,7 @@ RULES: Mapping[str, Rule] = {
     "causes": _causes,
     "nets after": _nets_after,
     "verified": _verified,
+    "a doubt closed": _a_doubt_closed,
+    "a household parted": _a_household_parted,
 }
 """What is read back → how it is held against the answers."""

@@ -14,9 +14,10 @@ from rich.table import Table
 from stack.demo.comparison import Comparison, digest
 from stack.demo.quiet import Watch
 from stack.demo.report import Report
+from stack.demo.scenes import SCENES, Scene
 from stack.demo.script import Script
 from stack.demo.stage import morning
-from stack.demo.story import FIRST_DAY, SCENES, Cast, Scene, Story, scene
+from stack.demo.story import FIRST_DAY, Cast, Story, scene
 from stack.home import Home, alone_in
 from stack.practice import practice_stack
 from stack.problems import StackProblem

@@ -184,7 +184,8 @@ async def take_in(story: Story) -> Figures:
     story.known |= {"intake": kept["id"], "book sheets": Sheets.of(book), "rows_refused": kept["refused"]}
     await read_refusals(story)
     story.happened(FIRST_DAY, f"名册导入 register taken in: {kept['rows']} rows, {kept['refused']} refused")
-    return {name: kept[name] for name in ("rows", "new", "changed", "unchanged", "refused", "doubts")}
+    trial = {f"on trial, nothing recorded: {name}": looked[name] for name in ("new", "refused", "doubts")}
+    return trial | {name: kept[name] for name in ("rows", "new", "changed", "unchanged", "refused", "doubts")}
 
 
 async def read_refusals(story: Story) -> None:
@@ -667,15 +668,3 @@ async def look_again(story: Story) -> None:
     for read in (read_refusals, read_counts, read_doubts, read_members, read_exits, read_payouts, read_outcome):
         await read(story)
     await verify_all(story)
-
-
-Scene = tuple[str, Callable[[Story], Any]]
-SCENES: tuple[Scene, ...] = (
-    ("名册导入 the register comes in", take_in),
-    ("逐户研判 every household is judged", judge_all),
-    ("合作社建账 the cooperative opens its book", open_book),
-    ("一个村的退出 the exits of one village", exits),
-    ("分红兑付 the dividend is paid", pay),
-    ("再次研判 all are judged again", judge_again),
-    ("核对 everything is verified", verify_all),
-)

@@ -15,11 +15,13 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from stack.problems import StackProblem
 from stack.sample.asking import asked_of
 from stack.sample.faults import Neighbour, born_for, number_of_another_household
 from stack.sample.form import Book, rows_of
 from stack.sample.homes import Homes, content, earn, near_the_line
 from stack.sample.nouns import LINE_FEN, VISITED, YEAR, Home
+from stack.sample.parting import Parting, parting_of
 from stack.sample.people import People
 from stack.sample.plan import Plan, Seat, make_plan
 from stack.sample.truth import Verdicts, is_fit_to_exit, verdicts
@@ -40,6 +42,8 @@ class _Answers:
     doubted: list[tuple[int, str]] = field(default_factory=list)
     verdicts: dict[str, Verdicts] = field(default_factory=dict)
     exits: list[str] = field(default_factory=list)
+    parting: Parting | None = None
+    looked_into: dict[str, Any] = field(default_factory=dict)
 
 
 def write_sample(
@@ -56,12 +60,13 @@ def write_sample(
         if done % 500 == 0:
             tell(done)
     book.close()
+    if answers.parting is None:
+        raise StackProblem(f"among {households} households of {county} none can part", "ask for more of them")
     said = _as_json(county, plan, answers, book.row - book.first_row)
     _write(folder / "answers.json", said)
-    _write(
-        folder / "script.json",
-        {name: said[name] for name in ("county", "exit_village", "income_year")} | {"dividend_fen": plan.payout_fen},
-    )
+    told = {name: said[name] for name in ("county", "exit_village", "income_year")}
+    told |= {"dividend_fen": plan.payout_fen, "parting": answers.parting.told, "looked_into": answers.looked_into}
+    _write(folder / "script.json", told)
     return {name: said[name] for name in ("rows", "households", "persons", "rows_refused", "doubts_total")}
 
 
@@ -99,6 +104,10 @@ class _Maker:
                 ]
                 return
             answers.doubted += codes.items()
+            answers.looked_into = answers.looked_into or {
+                "row": rows[planted.marks[0][0]],
+                "check": planted.marks[0][1],
+            }
             if neighbour_row is not None and planted.elsewhere:
                 answers.doubted += [(neighbour_row, check) for _, _, check in planted.elsewhere]
                 answers.faults.append(
@@ -112,6 +121,8 @@ class _Maker:
         answers.verdicts[home.number] = verdicts(home, seat.dividend_fen, exits=exits)
         if planted is None:
             self._remember_daughters(home, rows)
+            if answers.parting is None and seat.status == "ordinary":
+                answers.parting = parting_of(home)
 
     def _drawn(self, seat: Seat) -> Home:
         group = f"{'一二三四五六'[self._random.randrange(6)]}组"
@@ -205,6 +216,8 @@ def _as_json(county: str, plan: Plan, answers: _Answers, rows: int) -> dict[str,
         "before": {number: said.before for number, said in answers.verdicts.items()},
         "after": {number: said.after for number, said in answers.verdicts.items()},
         "changed": changed,
+        "parting": answers.parting.becomes if answers.parting else None,
+        "looked_into": answers.looked_into,
     }
 
 

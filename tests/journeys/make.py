@@ -21,8 +21,9 @@ from stack.backups import restore_from
 from stack.demo.comparison import Comparison
 from stack.demo.quiet import Watch
 from stack.demo.report import Report
+from stack.demo.scenes import SCENES
 from stack.demo.stage import morning
-from stack.demo.story import FIRST_DAY, SCENES, Cast, Story, scene
+from stack.demo.story import FIRST_DAY, Cast, Story, scene
 from stack.home import PROJECT, Home
 from stack.lifecycle import read_states, start, stop
 from stack.practice import practice_stack

@@ -34,9 +34,10 @@ from stack.demo.comparison import RULES, Comparison, digest
 from stack.demo.quiet import Look, Watch
 from stack.demo.report import Household, Report
 from stack.demo.run import FIGURES, conclude, demonstrate
+from stack.demo.scenes import SCENES
 from stack.demo.script import Script
 from stack.demo.stage import morning
-from stack.demo.story import APPROVED, FIRST_DAY, SCENES, Figures, Story, look_again
+from stack.demo.story import APPROVED, FIRST_DAY, Figures, Story, look_again
 from stack.home import RECORD, Home, Ports, alone_in
 from stack.practice import wipe
 from stack.problems import StackProblem
@@ -118,6 +119,22 @@ def _another_village_exits(answers: Answers) -> None:
     answers["exit_village"] = f"{COUNTY}999999"
 
 
+def _another_doubt_was_closed(answers: Answers) -> None:
+    answers["looked_into"]["row"] += 1
+
+
+def _one_person_more_stays(answers: Answers) -> None:
+    answers["parting"]["stay"] += 1
+
+
+def _one_person_more_lived_there(answers: Answers) -> None:
+    answers["parting"]["before"] += 1
+
+
+def _the_new_household_has_another_number(answers: Answers) -> None:
+    answers["parting"]["new_number"] = answers["parting"]["number"]
+
+
 IN_THE_ANSWERS: tuple[tuple[Callable[[Answers], None], set[str]], ...] = (
     (_one_fen_of_a_dividend, {"payout, fen", "net income after, fen"}),
     (_one_fen_of_a_household_that_is_no_member, {"net income before, fen", "net income after, fen"}),
@@ -133,13 +150,24 @@ IN_THE_ANSWERS: tuple[tuple[Callable[[Answers], None], set[str]], ...] = (
     (_one_exit_fewer, {"fit to exit", "marked as lifted", "cases_decided", "households on the notice"}),
     (_one_person_more, {"persons"}),
     (_one_more("households"), {"households"}),
-    (_one_more("households_stored"), {"households_stored", "judged"}),
+    (_one_more("households_stored"), {"households_stored", "judged", "judged after the parting"}),
     (_one_more("persons_stored"), {"persons_stored"}),
     (_one_more("rows"), {"rows", "rows stored + unchanged + refused"}),
     (_one_more("rows_refused"), {"rows_refused", "rows_refused when only looked at"}),
-    (_one_more("doubts_total"), {"doubts", "rows doubtful"}),
+    (_one_more("doubts_total"), {"doubts", "rows doubtful", "doubts left"}),
     (_one_more("payout_fen"), {"payout_fen"}),
     (_another_village_exits, {"households on the notice"}),
+    (_another_doubt_was_closed, {"doubt closed"}),
+    (_one_person_more_stays, {"members of the household that parts: stay"}),
+    (
+        _one_person_more_lived_there,
+        {
+            "members of the household that parts: before",
+            "its members as of the day before",
+            "its members as it was believed",
+        },
+    ),
+    (_the_new_household_has_another_number, {"both judged"}),
 )
 
 # ── one thing altered in a database ───────────────────────────────────────────────────────────────────────────────────
@@ -261,7 +289,10 @@ class Told:
 
 @dataclass
 class Meddling:
-    """A scene after the last: the same story under other answers, and with other rows."""
+    """A scene before the last, whose register is another one: the same story under other answers, and with other rows.
+
+    What the last scene reads back is told as the answers have it; how it ends stands in the last words.
+    """
 
     sound: Answers
     untouched: list[Outcome] = field(default_factory=list)
@@ -271,6 +302,7 @@ class Meddling:
     shown: list[Household] = field(default_factory=list)
 
     async def __call__(self, story: Story) -> Figures:
+        story.comparison.read_back |= _as_it_will_be(self.sound)
         read = dict(story.comparison.read_back)
         self.figures = {name: told for name, _, told in story.comparison.rows}
         self.shown = list(story.report.households)
@@ -295,6 +327,24 @@ class Meddling:
         return Outcome.of(story, fresh)
 
 
+def _as_it_will_be(sound: Answers) -> dict[str, Any]:
+    parting, counts = sound["parting"], ("before", "stay", "leave")
+    before = dict.fromkeys(("as of the day before", "as it was believed"), parting["before"])
+    judged = {
+        "judged": [parting["number"], parting["new_number"]],
+        "judged in all": sound["households_stored"] + 1,
+    }
+    untouched = {"nothing changed by the preview": True}
+    return {
+        "a doubt closed": {
+            "closed": [sound["looked_into"]],
+            "left": sound["doubts_total"] - 1,
+            "household untouched": True,
+        },
+        "a household parted": untouched | {name: parting[name] for name in counts} | before | judged,
+    }
+
+
 @pytest.fixture(scope="module")
 def told() -> Iterator[Told]:
     """Told against an answer file with one fen too much, the meddling at its end."""
@@ -309,7 +359,7 @@ def told() -> Iterator[Told]:
         with redirect_stdout(printed):
             code = demonstrate(
                 folder, COUNTY, HOUSEHOLDS, Console(file=words, width=200),
-                answers=folder / "altered.json", scenes=[*SCENES, ("meddling", meddling)],
+                answers=folder / "altered.json", scenes=[*SCENES[:-1], ("meddling", meddling), SCENES[-1]],
             )  # fmt: skip
         last = json.loads(printed.getvalue().strip().splitlines()[-1])
         yield Told(folder, code, words.getvalue(), last, **{one: getattr(meddling, one) for one in OUTCOMES})
@@ -343,7 +393,10 @@ def test_what_was_never_read_back_does_not_count_as_equal() -> None:
 
 def test_the_last_line_and_the_papers(told: Told) -> None:
     assert (told.code, told.last["demo"], told.last["households"]) == (1, "differs", HOUSEHOLDS)
-    assert [line for line in told.words.splitlines() if line.startswith("differs payout, fen of")]
+    differs = [line.split(" of ")[0] for line in told.words.splitlines() if line.startswith("differs")]
+    assert set(differs) == {"differs payout, fen", "differs net income after, fen"}, (
+        "the scene after the meddling is sound"
+    )
     papers = {path.name for path in told.folder.iterdir()}
     assert {"report.html", "notice.html", "answer-book.xlsx", "register.xlsx", "answers.json", "script.json"} <= papers
     page = (told.folder / "report.html").read_text(encoding="utf-8")
@@ -460,7 +513,14 @@ def test_the_command_ends_as_the_demonstration_does(code: int, monkeypatch: pyte
 
 
 def test_the_actors_never_see_the_answers() -> None:
-    assert {one.name for one in fields(Script)} == {"county", "village", "income_year", "dividend_fen"}
+    assert {one.name for one in fields(Script)} == {
+        "county",
+        "village",
+        "income_year",
+        "dividend_fen",
+        "parting",
+        "looked_into",
+    }
     rooms = Path(comparison_module.__file__).parent.glob("*.py")
     others = {room.name: room.read_text(encoding="utf-8") for room in rooms if room.name != "comparison.py"}
     assert {name for name, text in others.items() if ".expected" in text} == set()
