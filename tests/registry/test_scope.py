@@ -25,6 +25,9 @@ STAGING = dict.fromkeys(
 )
 ALLOWED = {
     **STAGING,
+    "likeness_probe": "keys that one person's damaged number may have been: the worker alone",
+    "likeness_frequency": "how often a key stands in the whole register, of nobody: the worker alone",
+    "likeness_due": "inside numbers of persons whose keys are made next: the api adds, the worker alone reads",
     "division": "one row a code, so the check cannot make a second one: tried below by itself",
 }
 
@@ -53,6 +56,7 @@ def rows_of(division: DivisionCode) -> list[Row]:
         ("doubt", _doubt(no, division)),
         ("doubt_event", {"no": no, "doubt_no": no, "what": "assigned", "at": NOW, "by": "check"}),
         ("deed", {"household_no": no, **place, "verb": "birth", "happened_on": DAY, "known_from": NOW, **written}),
+        ("likeness", {"person_no": no, **place, "name": "王小明"}),
         ("division_history", _division(division, no) | past),
         ("parameter", _parameter(division, no)),
         *_file_rows(division, job),

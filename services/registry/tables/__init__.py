@@ -20,6 +20,7 @@ from services.registry.tables.intake import (
     staging_status,
 )
 from services.registry.tables.intervals import income, income_match, membership, status
+from services.registry.tables.likeness import likeness, likeness_due, likeness_frequency, likeness_probe
 from services.registry.tables.people import PERSON_FACTS, person, person_history
 from services.registry.tables.shapes import metadata, plumbing
 
@@ -45,6 +46,10 @@ __all__ = [
     "intake_doubt",
     "intake_file",
     "intake_refusal",
+    "likeness",
+    "likeness_due",
+    "likeness_frequency",
+    "likeness_probe",
     "membership",
     "metadata",
     "parameter",
