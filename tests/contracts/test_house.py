@@ -19,7 +19,7 @@ from shared.events import FACTS, TOPICS, Fact
 
 ROOT = Path(__file__).parents[2]
 GALLERIES = {
-    "registry": {"checks", "forms"},
+    "registry": {"checks", "forms", "likeness"},
     "assessment": {"rules", "procedures"},
     "cooperative": {"postings"},
     "notify": {"notices", "partners"},

@@ -1,0 +1,28 @@
+"""One person once (疑似重复人员): by which keys two entries are compared. It proposes; it never merges."""
+
+from services.registry.likeness.keys import (
+    KEY_COLUMNS,
+    PROBE_COLUMNS,
+    NameKeys,
+    PersonKeys,
+    Probe,
+    key_of_index,
+    keys_frame,
+    keys_of,
+    name_keys,
+)
+from services.registry.likeness.numbers import IdForm, ProbeKind
+
+__all__ = [
+    "KEY_COLUMNS",
+    "PROBE_COLUMNS",
+    "IdForm",
+    "NameKeys",
+    "PersonKeys",
+    "Probe",
+    "ProbeKind",
+    "key_of_index",
+    "keys_frame",
+    "keys_of",
+    "name_keys",
+]
