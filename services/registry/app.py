@@ -12,11 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.registry import inbox
 from services.registry.actions import divisions, doubts, households, intake
 from services.registry.actions.intake import Reading, Workbooks
+from services.registry.actions.likeness import keying
 from services.registry.api import ROUTERS
 from services.registry.forms import Limits
 from services.registry.reports import comparing, soundness
 from services.registry.store import intake as store
 from services.registry.store.arrivals import Asked
+from services.registry.store.likeness import VERB as KEYS_WAIT
 from services.registry.store.parameters import load_parameters
 from services.registry.store.uploads import Intake
 from shared.auth import Role
@@ -65,7 +67,8 @@ HOLDINGS = (
     Holding("division", _topics(DivisionRecorded.TOPIC), divisions.divisions_again),
     Holding("household", _topics(HouseholdRecorded.TOPIC, CircumstancesRecorded.TOPIC), households.households_again),
 )
-DUE = [Verb(doubts.EXCEPTION_ENDS, doubts.resume_doubts)]
+KEYED_AT_ONCE = 10
+"""Commits whose persons get their keys together: forms are small, a file's chunk has thousands."""
 SAID, KEPT = comparing.SAID, comparing.KEPT
 
 
@@ -125,6 +128,14 @@ def workbooks(settings: AppSettings, engine: AsyncEngine, keys: KeyRing) -> Work
     )
 
 
+def due(keys: KeyRing) -> list[Verb]:
+    """What falls due, and which verb it wakes."""
+    return [
+        Verb(doubts.EXCEPTION_ENDS, doubts.resume_doubts),
+        Verb(KEYS_WAIT, keying(keys), limit=KEYED_AT_ONCE),
+    ]
+
+
 def forgetting(settings: AppSettings, engine: AsyncEngine, clock: Clock) -> Pruning:
     """Files that nobody needs any more go after their days."""
     return Pruning(engine, lambda tx: intake.forget_files(tx, clock.now(), settings.intake_trial_days), name="files")
@@ -140,13 +151,14 @@ async def worker(settings: AppSettings) -> None:
         "/registry",
         topics={topic.name for topic in TOPICS},
     )
-    files = workbooks(settings, engine, KeyRing.load(settings.key_ring_file))
+    keys = KeyRing.load(settings.key_ring_file)
+    files = workbooks(settings, engine, keys)
     jobs = Jobs()
     jobs.register(intake.KIND, files.run_chunk, roles=intake.SUBMITTERS, prepare=files.prepare, on_end=files.on_end)
     clock = Clock(settings.home)
     loops: list[Loop] = [
         Consumer(engine, settings.kafka_bootstrap, EARS, f"{name}-{settings.slot}"),
-        DueLoop(engine, clock, DUE),
+        DueLoop(engine, clock, due(keys)),
         JobRunner(engine, jobs, clock.now, lease_seconds=settings.intake_lease_seconds),
         forgetting(settings, engine, clock),
     ]

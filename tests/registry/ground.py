@@ -22,9 +22,10 @@ from services.registry import app as registry_app
 from services.registry.actions import intake
 from services.registry.actions.intake import Workbooks
 from services.registry.app import AppSettings
-from shared.clock import make_practice
+from shared.clock import Clock, make_practice
 from shared.crypto import KeyRing, new_key_ring
 from shared.db import create_engine
+from shared.due import DueLoop
 from shared.events.registry import IntakeFinished
 from shared.jobs import JobRunner, Jobs
 from shared.values import DivisionCode, Scope
@@ -187,6 +188,14 @@ class Ground:
         finally:
             files.close()
 
+    async def run_due(self) -> int:
+        """Whatever is due now, until nothing is: keys of persons, and the pairs that follow."""
+        verbs, done = registry_app.due(self.keys), 0
+        loop = DueLoop(self.engine, Clock(self.folder), verbs)
+        while found := sum([await loop.turn(verb) for verb in verbs]):
+            done += found
+        return done
+
     def runner(self, lease_seconds: float = 30.0) -> tuple[JobRunner, Workbooks]:
         files = registry_app.workbooks(self.settings, self.engine, self.keys)
         jobs = Jobs()
@@ -246,6 +255,7 @@ NATURAL = {
     "said": "select type, count(*) as facts, count(distinct key) as nouns from outbox group by 1 order by 1",
     "history": "select (select count(*) from household_history) as households,"
     " (select count(*) from person_history) as persons",
+    "waiting": "select count(distinct no) as persons from likeness_due, unnest(persons) no",
     "staging": "select (select count(*) from staging_person) as persons,"
     " (select count(*) from staging_household) as households",
     "answer": "select kind, count(*) from intake_file group by 1 order by 1",

@@ -17,6 +17,7 @@ import asyncpg
 
 from services.registry.domain import Decision, Household, IncomeRow, Living, Membership, StatusSpan
 from services.registry.domain.refusals import HouseholdMissing, NotExactlyOneHead, PersonElsewhere, StatusOverlap
+from services.registry.store.likeness import note_persons
 from services.registry.store.matches import refresh_matches
 from services.registry.store.people import Written, insert_person, person_from, release_person, update_person
 from services.registry.tables import HOUSEHOLD_FACTS, household
@@ -289,22 +290,29 @@ async def _save_members(
     home = (record.no, after.division.value)
     before = {one.person.id: one.person for one in was.members}
     persons = dict(record.persons)
+    touched: set[UUID] = set()
     for one in after.members:
         no = persons.get(one.person.id)
         if no is None:
             persons[one.person.id] = await insert_person(tx, keys, one.person, home, after.number, written)
         elif before.get(one.person.id) != one.person or was.division != after.division:
             await update_person(tx, keys, no, one.person, home, after.number, written)
+        else:
+            continue
+        touched.add(one.person.id)
     staying = {one.person.id for one in after.members}
     for gone in before.keys() - staying:
         died = next((one.person.died_on for one in after.memberships if one.person.id == gone), None)
         await release_person(tx, persons[gone], record.no, written, died)
+        touched.add(gone)
     kept = {_key(one) for one in after.memberships}
     closing = [no for key, no in record.memberships.items() if key not in kept]
     opening = [one for one in after.memberships if _key(one) not in record.memberships]
     if closing or opening:
         columns = _columns((persons[one.person.id], one.relation, one.since, one.until) for one in opening)
         await tx.driver.execute(CHANGE_MEMBERSHIPS, closing, written.now, written.by, *home, *(columns or [[]] * 4))
+        touched |= {one.person.id for one in opening}
+    await note_persons(tx, sorted(persons[one] for one in touched), written.now)
 
 
 def _columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:

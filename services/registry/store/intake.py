@@ -22,6 +22,7 @@ from services.registry.store.arrivals import AskedChecks
 from services.registry.store.claims import Claimed, claim_from, save_claims
 from services.registry.store.doubts import Look, save_staged_doubts
 from services.registry.store.households import LYING_THERE
+from services.registry.store.likeness import note_persons
 from services.registry.store.matches import refresh_matches
 from services.registry.store.outgoing import announce_households
 from services.registry.tables import HOUSEHOLD_FACTS, PERSON_FACTS, STAGING, household, household_history, person
@@ -74,6 +75,11 @@ class Change:
     rows_changed: int = 0
     rows_unchanged: int = 0
     doubts: int = 0
+
+    @property
+    def persons_written(self) -> list[int]:
+        """Of whom anything is written: who is new, changed, comes, is related otherwise or leaves."""
+        return sorted({*self.persons_new, *self.persons_changed, *self.persons_entering, *self.persons_leaving})
 
 
 def named(columns: Sequence[str], alias: str = "") -> str:
@@ -480,6 +486,7 @@ async def apply(
     if change.households_moved:
         for table in LYING_THERE:
             await run(FOLLOW.format(table=table), change.households_moved)
+    await note_persons(tx, change.persons_written, now)
     await announce_households(tx, change.touched, now)
 
 
