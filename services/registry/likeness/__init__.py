@@ -11,18 +11,29 @@ from services.registry.likeness.keys import (
     keys_of,
     name_keys,
 )
+from services.registry.likeness.levels import Stratum
 from services.registry.likeness.numbers import IdForm, ProbeKind
+from services.registry.likeness.pack import Pack, Queue, pack, queue_of
+from services.registry.likeness.words import Said, explained, told
 
 __all__ = [
     "KEY_COLUMNS",
     "PROBE_COLUMNS",
     "IdForm",
     "NameKeys",
+    "Pack",
     "PersonKeys",
     "Probe",
     "ProbeKind",
+    "Queue",
+    "Said",
+    "Stratum",
+    "explained",
     "key_of_index",
     "keys_frame",
     "keys_of",
     "name_keys",
+    "pack",
+    "queue_of",
+    "told",
 ]

@@ -7,9 +7,10 @@ telephone become the first eight bytes of the blind index that stands beside the
 from __future__ import annotations
 
 from collections.abc import Callable, Set
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 import polars as pl
@@ -123,7 +124,7 @@ def keys_of(
         born_day=(born - _EPOCH).days if born else 0,
         sex=_SEXES.get(sex or "", 0),
         probes=_probes(written, index),
-        **asdict(named),
+        **dict(zip(_NAME_COLUMNS, _NAME_VALUES(named), strict=True)),
     )
 
 
@@ -145,7 +146,8 @@ def keys_frame(
     case and is not read twice.
     """
     named = persons["name"].unique()
-    names = pl.DataFrame([asdict(name_keys(one or "")) for one in named], schema=_NAME_COLUMNS)
+    made = [_NAME_VALUES(name_keys(one or "")) for one in named]
+    names = pl.DataFrame(made, schema=_NAME_COLUMNS, orient="row")
     names = names.with_columns(named.fill_null("").alias("name"))
     frame = persons.select(pl.col("name").fill_null("")).join(names, on="name", how="left", maintain_order="left")
     read = [read_number(one, areas) for one in persons["id_number"]]
@@ -161,6 +163,7 @@ def keys_frame(
 
 
 _NAME_COLUMNS = {name: KEY_COLUMNS[name] for name in NameKeys.__dataclass_fields__}
+_NAME_VALUES = attrgetter(*_NAME_COLUMNS)
 
 
 def _identity(persons: pl.DataFrame, read: list[Written], index: BlindIndex) -> tuple[pl.Series, pl.Series]:
