@@ -32,6 +32,7 @@ Make = Callable[[Village, str], Asked]
 Shows = Callable[[Village, Any], bool]
 Part = Callable[[Village], Any]
 WHOLE = 500
+HANDS = ("clerk", "operator", "system")
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Recipe:
     """`make(village, role)`: the request. `shows`: whether an answer holds the seeded noun.
 
     `is_spent`: each grant needs a request of its own. `is_slow`: one place a role is granted, not all that may be.
-    `town`: roles whose deed is a township's, not a village's.
+    `town`: roles whose deed is a township's, not a village's; a village's is refused as `low` says.
     """
 
     kind: Kind
@@ -48,6 +49,7 @@ class Recipe:
     is_spent: bool = False
     is_slow: bool = False
     town: tuple[str, ...] = ()
+    low: str = "step.not_yours"
 
 
 RECIPES: dict[str, Recipe] = {}
@@ -218,6 +220,58 @@ def _merge(village: Village, role: str) -> Asked:
     into, _, _ = _family(village)
     relations = {head: "sibling", son: "nephew"}
     return _deed(village, role, "merge", path, into=into.rsplit("/", 1)[1], into_version=1, relations=relations)
+
+
+@recipe(f"POST {REGISTRY}/households/{{household_id}}/marry-in", Kind.NOUN, is_spent=True)
+def _marry_in(village: Village, role: str) -> Asked:
+    path, head, _ = _family(village)
+    bride = {"relation": "spouse", "name": f"郑{head[-4:]}", "sex": "male"}
+    return _deed(village, role, "marry-in", path, member=bride, spouse=head)
+
+
+@recipe(f"POST {REGISTRY}/households/{{household_id}}/adopt-in", Kind.NOUN, is_spent=True)
+def _adopt_in(village: Village, role: str) -> Asked:
+    """Out of another household of the village, in one deed."""
+    path, _, _ = _family(village)
+    other, _, son = _family(village)
+    origin = {"household": other.rsplit("/", 1)[1], "version": 1}
+    return _deed(village, role, "adopt-in", path, member={"id": son, "relation": "son"}, origin=origin)
+
+
+def _of_the_son(verb: str, **body: Any) -> None:
+    """A verb that says something of one member who is no head."""
+
+    def make(village: Village, role: str) -> Asked:
+        path, _, son = _family(village)
+        return _deed(village, role, verb, path, person=son, **body)
+
+    recipe(f"POST {REGISTRY}/households/{{household_id}}/{verb}", Kind.NOUN, is_spent=True)(make)
+
+
+_of_the_son("marry-out")
+_of_the_son("adopt-out")
+_of_the_son("leave", reason="work")
+_of_the_son("return")
+
+
+@recipe(f"POST {REGISTRY}/households/{{household_id}}/move", Kind.NOUN, is_spent=True, town=HANDS, low="scope.refused")
+def _move(village: Village, role: str) -> Asked:
+    path, _, _ = _family(village)
+    return _deed(village, role, "move", path, division=village.neighbour)
+
+
+@recipe(f"POST {REGISTRY}/households/{{household_id}}/close", Kind.NOUN, is_spent=True)
+def _close(village: Village, role: str) -> Asked:
+    path, _, _ = _family(village)
+    return _deed(village, role, "close", path, reason="mistaken")
+
+
+@recipe(f"POST {REGISTRY}/households/{{household_id}}/reopen", Kind.NOUN, is_spent=True)
+def _reopen(village: Village, role: str) -> Asked:
+    path, _, _ = _family(village)
+    closing = {"on": DAY, "reason": "mistaken"}
+    village.desk.ask("clerk", village.code, "POST", f"{path}/close", closing, headers={"If-Match": "*"})
+    return _deed(village, role, "reopen", path)
 
 
 @recipe(f"POST {REGISTRY}/intakes", Kind.JOB, is_spent=True)

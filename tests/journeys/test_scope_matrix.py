@@ -246,7 +246,7 @@ class Trial:
                 assert self.recipe.shows is not None
                 assert not self.recipe.shows(self.matrix.village, answer.json()), f"{what}: {answer.text[:600]}"
             case Kind.NOUN if self._is_too_low(role, place):
-                self._says(answer, 403, "step.not_yours", what)
+                self._says(answer, 403, self.recipe.low, what)
             case Kind.NOUN:
                 self._says(answer, 404, None, what)
             case Kind.WRITE:

@@ -41,6 +41,12 @@ class Village:
             self._standing[name] = make()
         return self._standing[name]
 
+    @property
+    def neighbour(self) -> str:
+        """Another village of the same township."""
+        sql = "select code from division where level = 'village' and code / 1000 = $1 and code <> $2 order by code"
+        return str(self.told.rows("registry", sql, int(self.code) // 1000, int(self.code))[0]["code"])
+
     # ── households and cases ──────────────────────────────────────────────────────────────────────────────────────────
 
     def household_body(self) -> dict[str, Any]:

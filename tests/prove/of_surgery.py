@@ -7,6 +7,7 @@ from tests.prove.breaks import Break
 SURGERY = "tests/registry/test_surgery.py::"
 RULES = "services/registry/domain/surgery.py"
 VERBS = "services/registry/actions/surgery.py"
+COMINGS = "tests/registry/test_comings.py::"
 
 BREAKS = [
     Break(
@@ -50,5 +51,47 @@ BREAKS = [
         "    order.check(found[order.household].household.version)\n",
         "    _ = found[order.household].household.version\n",
         SURGERY + "test_of_two_deeds_at_once_one_wins_and_the_other_is_told",
+    ),
+    Break(
+        "comings: a household is emptied by a wedding",
+        "services/registry/domain/comings.py",
+        "    if not others:\n        raise LastMember",
+        "    if not others and household.version < 0:\n        raise LastMember",
+        COMINGS + "test_a_household_is_not_emptied_by_a_wedding",
+    ),
+    Break(
+        "comings: a form names the dead",
+        "services/registry/actions/households.py",
+        "    if dead := [one for one in died if one is not None]:\n",
+        "    if dead := [one for one in died if one is not None and entry.number is None]:\n",
+        COMINGS + "test_the_dead_belong_to_no_household_whoever_names_them",
+    ),
+    Break(
+        "comings: a file names the dead",
+        "services/registry/actions/arriving.py",
+        "        if register.dead and any(",
+        "        if not register.dead and any(",
+        COMINGS + "test_the_dead_belong_to_no_household_whoever_names_them",
+    ),
+    Break(
+        "comings: who died is forgotten when he had come and gone before",
+        "services/registry/store/households.py",
+        "        died = next((day for day in days if day is not None), None)\n",
+        "        died = days[0]\n",
+        COMINGS + "test_who_has_died_or_found_another_home_does_not_come_back",
+    ),
+    Break(
+        "comings: a household that stood again was never closed between",
+        "services/registry/reports/past.py",
+        " and not coalesce(b.gaps_then @> $2::date, false)",
+        "",
+        COMINGS + "test_what_comes_back_later_was_closed_between",
+    ),
+    Break(
+        "comings: who left home was away ever since the last visit",
+        "services/registry/store/people.py",
+        "        return self.persons_on or self.observed_on\n",
+        "        return min(self.persons_on or self.observed_on, self.observed_on)\n",
+        COMINGS + "test_who_is_away_belongs_to_the_household_and_is_not_present",
     ),
 ]

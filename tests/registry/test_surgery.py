@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import random
-from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -342,108 +340,3 @@ async def test_two_households_that_are_merged_into_each_other_at_once(ground: Gr
         answers = await asyncio.gather(away(one, two, mine), away(two, one, theirs))
         assert sorted(a.status_code for a in answers) in ([200, 409], [200, 412]), [a.text for a in answers]
         await told_whole(ground, one, two)
-
-
-# Against a small model: who lives where, under which head, on each day
-
-
-@dataclass
-class Villagers:
-    """Households as lists of (person, is head), day by day: each deed copies the day before it."""
-
-    days: list[tuple[date, dict[str, dict[str, bool]]]] = field(default_factory=list)
-
-    @property
-    def now(self) -> dict[str, dict[str, bool]]:
-        return {home: dict(who) for home, who in self.days[-1][1].items()}
-
-    def on(self, day: date) -> dict[str, dict[str, bool]]:
-        return [homes for since, homes in self.days if since <= day][-1]
-
-
-@pytest.mark.parametrize("seed", range(2))
-async def test_random_deeds_against_a_small_model(ground: Ground, seed: int) -> None:
-    chance = random.Random(seed)
-    start = dict([await begun(ground, serial) for serial in (1, 2, 3)])
-    day = date(2019, 2, 1)
-    model = Villagers([(day, {home: {who[0]: True, who[1]: False} for home, who in start.items()})])
-    ever = set(start)
-    for turn in range(14):
-        day += timedelta(days=chance.randrange(1, 12))
-        homes = model.now
-        home = chance.choice(sorted(one for one in homes if homes[one]))
-        verb = chance.choice(["birth", "death", "change-head", "split", "merge"])
-        body = deed(chance, homes, home, verb, turn)
-        if body is None:
-            continue
-        if verb == "merge":
-            body["into_version"] = (await ground.get(f"/households/{body['into']}")).json()["version"]
-        found = await done(ground, home, verb, on=str(day), **body)
-        expect(homes, home, verb, body, found)
-        ever |= set(homes)
-        model.days.append((day, homes))
-    for _ in range(10):
-        asked = date(2019, 2, 1) + timedelta(days=chance.randrange(0, (day - date(2019, 2, 1)).days + 3))
-        then = model.on(asked)
-        for home in sorted(ever):
-            answer = await ground.get(f"/households/{home}", params={"as_of": str(asked)})
-            members = answer.json().get("members", []) if answer.status_code in (200, 404) else None
-            assert members is not None, answer.text
-            assert {one["person"]["id"]: one["relation"] == "head" for one in members} == then.get(home, {}), (
-                asked,
-                home,
-            )
-    await told_whole(ground, *ever)
-
-
-def deed(
-    chance: random.Random, homes: dict[str, dict[str, bool]], home: str, verb: str, turn: int
-) -> dict[str, Any] | None:
-    """What is asked, or None where the verb has nothing to be done to."""
-    who = homes[home]
-    head = next(one for one in who if who[one])
-    others = sorted(one for one in who if not who[one])
-    if verb == "birth":
-        return {"child": {"relation": "other", "name": f"新{turn}", "id": str(new_id())}}
-    if verb == "death":
-        gone = chance.choice(sorted(who))
-        rest = [one for one in sorted(who) if one != gone]
-        follow = {"head": rest[0], "relations": dict.fromkeys(rest[1:], "other")} if gone == head and rest else {}
-        return {"person": gone, **follow}
-    if verb == "change-head" and others:
-        return {"head": others[0], "relations": dict.fromkeys([head, *others[1:]], "sibling")}
-    if verb == "split" and others:
-        leaving = chance.sample(others, chance.randrange(1, len(others) + 1))
-        number = f"{VILLAGE}{700 + turn:04d}"
-        return {
-            "id": str(new_id()),
-            "number": number,
-            "head": leaving[0],
-            "relations": dict.fromkeys(leaving[1:], "other"),
-        }
-    if verb == "merge" and len(standing := sorted(one for one in homes if homes[one] and one != home)):
-        return {"into": chance.choice(standing), "relations": dict.fromkeys(sorted(who), "other")}
-    return None
-
-
-def expect(
-    homes: dict[str, dict[str, bool]], home: str, verb: str, body: dict[str, Any], found: dict[str, Any]
-) -> None:
-    """The model's own idea of each verb."""
-    who = homes[home]
-    if verb == "birth":
-        who[body["child"]["id"]] = False
-    elif verb == "death":
-        del who[body["person"]]
-        if "head" in body:
-            who[body["head"]] = True
-    elif verb == "change-head":
-        homes[home] = {one: one == body["head"] for one in who}
-    elif verb == "split":
-        going = [body["head"], *body["relations"]]
-        homes[body["id"]] = {one: one == body["head"] for one in going}
-        homes[home] = {one: is_head for one, is_head in who.items() if one not in going}
-        assert [one["household"]["id"] for one in found["households"]] == [home, body["id"]]
-    else:
-        homes[body["into"]] |= dict.fromkeys(who, False)
-        homes[home] = {}

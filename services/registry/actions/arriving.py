@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 
 from services.registry.domain.places import row_of, table_of
 from services.registry.store.arrivals import ChunkKeys, HouseholdKey, Numbered, PersonKey, Refusal
@@ -29,6 +30,11 @@ SUPERSEDED = (
 )
 OLDER = ("observation.older", "调查日期早于在册资料", "observed before what is on record")
 UNKNOWN_VILLAGE = ("division.unknown", "村级区划代码未登记", "no village of this code is in force")
+PERSON_DEAD = (
+    "person.dead",
+    "该成员已登记去世，不能再列为成员",
+    "this person is on record as having died, and belongs to no household",
+)
 PERSON_HIDDEN = (
     "person.out_of_scope",
     "该证件号码已登记在您的管辖范围之外",
@@ -36,7 +42,7 @@ PERSON_HIDDEN = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Register:
     """What the register knows of a chunk's keys."""
 
@@ -50,6 +56,11 @@ class Register:
     def is_empty(self) -> bool:
         """Whether nothing of the chunk is on record anywhere."""
         return not (self.households or self.hidden_numbers or self.people or self.hidden_people)
+
+    @cached_property
+    def dead(self) -> frozenset[bytes]:
+        """Identities of those who have died: they belong to no household."""
+        return frozenset(identity for identity, one in self.people.items() if one.died_on is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +109,8 @@ def _person_wrong(members: list[PersonKey], register: Register) -> Wrong | None:
     for person in members:
         if any(identity in register.hidden_people for identity in person.identities):
             return person.row, "id_number", PERSON_HIDDEN
+        if register.dead and any(one in register.dead for one in (*person.identities, *person.provisional)):
+            return person.row, "name" if not person.identities else "id_number", PERSON_DEAD
     return None
 
 

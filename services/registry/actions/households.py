@@ -23,6 +23,7 @@ from services.registry.domain import (
 from services.registry.domain.refusals import (
     DivisionUnknown,
     ObservationOlder,
+    PersonDead,
     PersonHidden,
 )
 from services.registry.store import divisions as division_store
@@ -63,7 +64,7 @@ class Writer:
 
 async def record_household(tx: Transaction, household_id: UUID, entry: HouseholdEntry, writer: Writer) -> Record:
     """A household enters the register with its first form."""
-    await _refuse_division(tx, entry.division, writer.observed_on)
+    await refuse_division(tx, entry.division, writer.observed_on)
     entry, holders = await identified(tx, entry, writer.keys, None)
     household, facts = record(household_id, entry, writer.observed_on)
     free = {holder.id: holder.no for holder in holders.values() if holder.household is None}
@@ -87,7 +88,7 @@ async def amend_household(
     entry = change(before.household)
     if writer.observed_on < before.observed_on:
         raise ObservationOlder(on=writer.observed_on, known=before.observed_on)
-    await _refuse_division(tx, entry.division, writer.observed_on)
+    await refuse_division(tx, entry.division, writer.observed_on)
     entry, holders = await identified(tx, entry, writer.keys, before.household)
     amended, facts = amend(before.household, entry, writer.observed_on)
     if facts:
@@ -112,7 +113,7 @@ def entry_of(household: Household) -> HouseholdEntry:
     )
 
 
-async def _refuse_division(tx: Transaction, code: DivisionCode, on: date) -> None:
+async def refuse_division(tx: Transaction, code: DivisionCode, on: date) -> None:
     if not tx.scope.contains(code):
         raise ScopeRefused(division=code)
     found = await division_store.divisions_of(tx, [code.value])
@@ -133,6 +134,9 @@ async def identified(
     }
     wanted = [index for live in indexes.values() for index in live]
     holders = await holders_of(tx, wanted)
+    died = [*(one.person.died_on for one in entry.members), *(one.died_on for one in holders.values())]
+    if dead := [one for one in died if one is not None]:
+        raise PersonDead(number=entry.number, on=dead[0].isoformat())
     if await keys_store.hidden_identities(tx, wanted, holders):
         raise PersonHidden(number=entry.number)
     home = None if before is None else before.id

@@ -56,6 +56,11 @@ class Touched:
     after: Household
     verb: Verb
     other: HouseholdNumber | None = None
+    reason: str | None = None
+    household_on: date | None = None
+    """When the household itself was seen; else its last visit stays its last visit."""
+    persons_on: date | None = None
+    """When those of its people were seen of whom something is said anew."""
 
 
 class _TakenBack(Exception):
@@ -64,7 +69,7 @@ class _TakenBack(Exception):
 
 async def bear(tx: Transaction, order: Order, child: Person, relation: Relation) -> Outcome:
     """出生."""
-    before = (await _locked(tx, order, []))[0]
+    before = (await lock_all(tx, order, []))[0]
     noun = before.household
     entry = entry_of(noun)
     entry = replace(entry, members=(*entry.members, MemberEntry(child, relation)))
@@ -72,39 +77,39 @@ async def bear(tx: Transaction, order: Order, child: Person, relation: Relation)
     child = entry.members[-1].person
     free = {holder.id: holder.no for holder in holders.values() if holder.household is None}
     after = surgery.birth(noun, child, relation, order.on)
-    return await _done(tx, order, [Touched(before, after, "birth")], free)
+    return await carry_out(tx, order, [Touched(before, after, "birth")], free)
 
 
 async def die(tx: Transaction, order: Order, person: UUID, remaining: Remaining) -> Outcome:
     """死亡."""
-    before = (await _locked(tx, order, []))[0]
+    before = (await lock_all(tx, order, []))[0]
     after = surgery.death(before.household, person, remaining, order.on)
-    return await _done(tx, order, [Touched(before, after, "death")])
+    return await carry_out(tx, order, [Touched(before, after, "death")])
 
 
 async def change_head(tx: Transaction, order: Order, remaining: Remaining) -> Outcome:
     """变更户主."""
-    before = (await _locked(tx, order, []))[0]
+    before = (await lock_all(tx, order, []))[0]
     after = surgery.change_head(before.household, remaining, order.on)
-    return await _done(tx, order, [Touched(before, after, "change_head")])
+    return await carry_out(tx, order, [Touched(before, after, "change_head")])
 
 
 async def split(
     tx: Transaction, order: Order, new: tuple[UUID, HouseholdNumber], leaving: Remaining, staying: Remaining
 ) -> Outcome:
     """分户."""
-    before = (await _locked(tx, order, []))[0]
+    before = (await lock_all(tx, order, []))[0]
     old, fresh = surgery.split(before.household, new, leaving, staying, order.on)
     touched = [
         Touched(before, old, "split", fresh.number),
         Touched(None, fresh, "split_off", old.number),
     ]
-    return await _done(tx, order, touched, before.persons)
+    return await carry_out(tx, order, touched, before.persons)
 
 
 async def merge(tx: Transaction, order: Order, into: UUID, into_version: int, relations: Relations) -> Outcome:
     """并户: of the other household, too, the caller says which version he saw."""
-    gone, other = await _locked(tx, order, [into])
+    gone, other = await lock_all(tx, order, [into])
     if other.household.version != into_version:
         raise Stale
     closed, joined = surgery.merge(gone.household, other.household, relations, order.on)
@@ -112,10 +117,10 @@ async def merge(tx: Transaction, order: Order, into: UUID, into_version: int, re
         Touched(gone, closed, "merge", joined.number),
         Touched(other, joined, "merged_in", closed.number),
     ]
-    return await _done(tx, order, touched, gone.persons)
+    return await carry_out(tx, order, touched, gone.persons)
 
 
-async def _locked(tx: Transaction, order: Order, others: Sequence[UUID]) -> list[Record]:
+async def lock_all(tx: Transaction, order: Order, others: Sequence[UUID]) -> list[Record]:
     """The household of the order first; all of them held, in the order in which every writer holds them."""
     ids = list(dict.fromkeys([order.household, *others]))
     found = await store.load_households(tx, ids, order.writer.keys, lock=True)
@@ -125,7 +130,7 @@ async def _locked(tx: Transaction, order: Order, others: Sequence[UUID]) -> list
     return [found[one] for one in [order.household, *others]]
 
 
-async def _done(
+async def carry_out(
     tx: Transaction, order: Order, touched: Sequence[Touched], known: Mapping[UUID, int] | None = None
 ) -> Outcome:
     befores = [one.before for one in touched if one.before is not None]
@@ -136,7 +141,7 @@ async def _done(
         async with tx.driver.transaction():
             for one in touched:
                 await _save(tx, writer, order.on, one, known or {})
-            outcome = await _outcome(tx, writer, touched)
+            outcome = await _outcome(tx, writer, sorted(touched, key=lambda one: one.after.id != order.household))
             if order.is_preview:
                 raise _TakenBack
     except _TakenBack:
@@ -153,10 +158,11 @@ async def _save(tx: Transaction, writer: Writer, on: date, one: Touched, known: 
         written = Written(writer.by, writer.now, on)
         await store.insert_household(tx, writer.keys, after, written, known)
     else:
-        # The household itself was not looked at: its last visit stays its last visit.
-        written = Written(writer.by, writer.now, one.before.observed_on)
+        # Mostly the household itself was not looked at: its last visit stays its last visit.
+        seen = one.household_on or one.before.observed_on
+        written = Written(writer.by, writer.now, seen, one.persons_on or one.before.observed_on)
         await store.save_household(tx, writer.keys, one.before, after, written, known)
-    await deeds.note_deed(tx, after.id, deeds.Deed(one.verb, on, one.other), written)
+    await deeds.note_deed(tx, after.id, deeds.Deed(one.verb, on, one.other, one.reason), written)
     await doubt_household(tx, writer.keys, after.id, entry_of(after), written)
 
 

@@ -1,5 +1,6 @@
 """What may be asked of registry over HTTP, one file a noun."""
 
+from services.registry.api.comings import router as comings
 from services.registry.api.divisions import router as divisions
 from services.registry.api.doubts import router as doubts
 from services.registry.api.households import router as households
@@ -7,6 +8,6 @@ from services.registry.api.intakes import router as intakes
 from services.registry.api.reports import router as reports
 from services.registry.api.surgery import router as surgery
 
-ROUTERS = (divisions, households, intakes, reports, doubts, surgery)
+ROUTERS = (divisions, households, intakes, reports, doubts, surgery, comings)
 
 __all__ = ["ROUTERS"]

@@ -38,7 +38,7 @@ from shared.values import CitizenId, Money, Period, new_id
 from shared.web import Body, DivisionField, HouseholdNumberField, MoneyField
 
 
-def _coded(codes: CodeList) -> tuple[AfterValidator, WithJsonSchema]:
+def coded(codes: CodeList) -> tuple[AfterValidator, WithJsonSchema]:
     """A code of this list; its values stand in the schema."""
 
     def check(text: str) -> str:
@@ -56,10 +56,10 @@ def _item(text: str) -> str:
     return text
 
 
-Ethnicity = Annotated[str, *_coded(lists.ETHNICITY)]
-Political = Annotated[str, *_coded(lists.POLITICAL)]
-IdKind = Annotated[str, *_coded(lists.ID_KIND)]
-Road = Annotated[str, *_coded(lists.ROAD)]
+Ethnicity = Annotated[str, *coded(lists.ETHNICITY)]
+Political = Annotated[str, *coded(lists.POLITICAL)]
+IdKind = Annotated[str, *coded(lists.ID_KIND)]
+Road = Annotated[str, *coded(lists.ROAD)]
 Item = Annotated[str, AfterValidator(_item), WithJsonSchema({"type": "string", "enum": list(INCOME_ITEM_NAMES)})]
 Name = Annotated[
     str,

@@ -24,6 +24,7 @@ from services.registry.domain.refusals import (
     MemberNameless,
     NotExactlyOneHead,
     ObservationOlder,
+    PersonDead,
     PersonElsewhere,
     PersonHidden,
     PersonRepeated,
@@ -69,6 +70,7 @@ PAST_PROBLEMS = (HouseholdMissing, HouseholdUnknownThen, *TIMES_PROBLEMS)
 WRITERS = (Role.CLERK, Role.OPERATOR, Role.SYSTEM)
 IN_CLEAR = (Role.CLERK, Role.REVIEWER, Role.APPROVER, Role.AUDITOR, Role.SYSTEM)
 ENTRY_PROBLEMS = (
+    PersonDead,
     DivisionUnknown,
     NotExactlyOneHead,
     PersonRepeated,

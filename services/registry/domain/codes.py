@@ -113,6 +113,30 @@ STATUS = _list(
         ("ordinary", "一般农户", "ordinary household", "一般户", "一般", "普通农户"),
     ],
 )
+LEAVING = _list(
+    "leaving",
+    "不在户原因",
+    [
+        ("work", "外出务工", "working elsewhere"),
+        ("study", "外出上学", "studying elsewhere"),
+        ("army", "服兵役", "in the army"),
+        ("prison", "服刑", "in prison"),
+        ("care", "集中供养或住院", "in a home or a hospital"),
+        ("missing", "下落不明", "missing"),
+        ("other", "其他", "other"),
+    ],
+)
+CLOSING = _list(
+    "closing",
+    "注销原因",
+    [
+        ("moved_away", "整户迁出辖区", "moved away as a whole"),
+        ("duplicate", "重复建档", "recorded twice"),
+        ("mistaken", "误录", "recorded by mistake"),
+        ("unregistered", "户口注销", "household registration cancelled"),
+        ("other", "其他", "other"),
+    ],
+)
 SEX = _list("sex", "性别", [("male", "男", "male", "男性", "1"), ("female", "女", "female", "女性", "2")])
 ID_KIND = _list(
     "id_kind",

@@ -151,6 +151,8 @@ class Household:
     refused: tuple[tuple[UUID, str], ...] = ()
     superseded_by: UUID | None = None
     closed_on: date | None = None
+    gaps: tuple[tuple[date, date], ...] = ()
+    """曾注销的期间: closed from the first day up to, not including, the second, on which it stood again."""
 
     @property
     def members(self) -> tuple[Membership, ...]:

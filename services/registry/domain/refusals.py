@@ -125,6 +125,16 @@ class PersonHidden(Conflict):
     hint_en = "Ask the office above you to check"
 
 
+class PersonDead(Conflict):
+    """成员已去世: who died belongs to no household."""
+
+    code = "person.dead"
+    zh = "户{number}中有成员已登记去世（{on}）"
+    en = "A member of household {number} is on record as having died on {on}"
+    hint_zh = "请从名单中去掉此人；同名者请填写本人的证件号码"
+    hint_en = "Leave the person out; for a namesake give the number of his own"
+
+
 class StatusOverlap(Conflict):
     """身份重叠: one status twice on one day, or poor and lifted at once (held by the database)."""
 

@@ -19,7 +19,10 @@ from shared.errors import Conflict, Invalid
 from shared.events.registry import Relation
 from shared.values import HouseholdNumber
 
-Verb = Literal["birth", "death", "change_head", "split", "split_off", "merge", "merged_in"]
+Verb = Literal[
+    "birth", "death", "change_head", "split", "split_off", "merge", "merged_in", "marry_in", "marry_out", "adopt_in",
+    "adopt_out", "leave", "return", "move", "close", "reopen",
+]  # fmt: skip
 Relations = Mapping[UUID, Relation]
 CARRIED = ("poor", "lifted", "monitored", "ordinary")
 """What a household is goes with both halves of it; what is paid to a household is granted anew."""
@@ -111,25 +114,25 @@ def refuse_closed(household: Household) -> None:
         raise HouseholdClosed(number=household.number, on=household.closed_on.isoformat())
 
 
-def _refuse_strangers(household: Household, named: Collection[UUID]) -> None:
+def refuse_strangers(household: Household, named: Collection[UUID]) -> None:
     if not set(named) <= {one.person.id for one in household.members}:
         raise PersonNotMember(number=household.number)
 
 
-def _ended(household: Household, one: Membership, on: date) -> Membership:
+def end_membership(household: Household, one: Membership, on: date) -> Membership:
     if one.since >= on:
         raise TooEarly(number=household.number, since=one.since.isoformat(), on=on.isoformat())
     return replace(one, until=on)
 
 
-def _related(household: Household, one: Membership, relation: Relation, on: date) -> tuple[Membership, ...]:
+def relate(household: Household, one: Membership, relation: Relation, on: date) -> tuple[Membership, ...]:
     """The same person otherwise related from that day on."""
     if one.relation == relation:
         return (one,)
-    return (_ended(household, one, on), Membership(one.person, relation, on))
+    return (end_membership(household, one, on), Membership(one.person, relation, on))
 
 
-def _headed(
+def head_anew(
     household: Household, members: Iterable[Membership], remaining: Remaining, on: date
 ) -> tuple[Membership, ...]:
     """Those who stay under the head that is named; without another head nothing but what is said changes."""
@@ -148,22 +151,24 @@ def _headed(
     found: list[Membership] = []
     for one in staying:
         relation = "head" if one.person.id == remaining.head else remaining.relations.get(one.person.id, one.relation)
-        found.extend(_related(household, one, relation, on))
+        found.extend(relate(household, one, relation, on))
     return tuple(found)
 
 
-def _next(household: Household, **more: object) -> Household:
+def next_state(household: Household, **more: object) -> Household:
     return replace(household, version=household.version + 1, **more)  # type: ignore[arg-type]
 
 
-def _closed(household: Household, memberships: tuple[Membership, ...], on: date, into: UUID | None = None) -> Household:
+def close_down(
+    household: Household, memberships: tuple[Membership, ...], on: date, into: UUID | None = None
+) -> Household:
     """Nobody belongs to it any more: what it was ends on that day, by no decision."""
     ended = tuple(
         span if span.until is not None else replace(span, until=on)
         for span in household.statuses
         if span.until is not None or span.since < on
     )
-    return _next(household, memberships=memberships, statuses=ended, closed_on=on, superseded_by=into)
+    return next_state(household, memberships=memberships, statuses=ended, closed_on=on, superseded_by=into)
 
 
 def birth(household: Household, child: Person, relation: Relation, on: date) -> Household:
@@ -171,20 +176,20 @@ def birth(household: Household, child: Person, relation: Relation, on: date) -> 
     refuse_closed(household)
     if relation == "head":
         raise RelationsNeeded(number=household.number, missing=0)
-    return _next(household, memberships=(*household.memberships, Membership(child, relation, on)))
+    return next_state(household, memberships=(*household.memberships, Membership(child, relation, on)))
 
 
 def death(household: Household, person: UUID, remaining: Remaining, on: date) -> Household:
     """Who died belongs to it no more; who headed it is followed by somebody; with the last one it is closed."""
     refuse_closed(household)
-    _refuse_strangers(household, {person, *remaining.relations})
+    refuse_strangers(household, {person, *remaining.relations})
     past = tuple(one for one in household.memberships if not one.open)
     gone = next(one for one in household.members if one.person.id == person)
-    ended = _ended(household, replace(gone, person=replace(gone.person, died_on=on)), on)
+    ended = end_membership(household, replace(gone, person=replace(gone.person, died_on=on)), on)
     others = tuple(one for one in household.members if one.person.id != person)
     if not others:
-        return _closed(household, (*past, ended), on)
-    return _next(household, memberships=(*past, ended, *_headed(household, others, remaining, on)))
+        return close_down(household, (*past, ended), on)
+    return next_state(household, memberships=(*past, ended, *head_anew(household, others, remaining, on)))
 
 
 def change_head(household: Household, remaining: Remaining, on: date) -> Household:
@@ -193,7 +198,7 @@ def change_head(household: Household, remaining: Remaining, on: date) -> Househo
     if remaining.head is None or remaining.head == household.heads[0].person.id:
         raise RelationsNeeded(number=household.number, missing=len(household.members))
     past = tuple(one for one in household.memberships if not one.open)
-    return _next(household, memberships=(*past, *_headed(household, household.members, remaining, on)))
+    return next_state(household, memberships=(*past, *head_anew(household, household.members, remaining, on)))
 
 
 def split(
@@ -210,14 +215,14 @@ def split(
     refuse_closed(household)
     assert leaving.head is not None, "the form of a split names the head"
     named = {leaving.head, *leaving.relations}
-    _refuse_strangers(household, named)
+    refuse_strangers(household, named)
     going = tuple(one for one in household.members if one.person.id in named)
     left = tuple(one for one in household.members if one.person.id not in named)
     if not left:
         raise SplitEmpties(number=household.number)
     past = tuple(one for one in household.memberships if not one.open)
-    ended = tuple(_ended(household, one, on) for one in going)
-    old = _next(household, memberships=(*past, *ended, *_headed(household, left, staying, on)))
+    ended = tuple(end_membership(household, one, on) for one in going)
+    old = next_state(household, memberships=(*past, *ended, *head_anew(household, left, staying, on)))
     opened = tuple(Membership(one.person, _relation_of(one, leaving), on) for one in going)
     if sum(one.relation == "head" for one in opened) != 1:
         raise RelationsNeeded(number=new[1], missing=0)
@@ -242,13 +247,13 @@ def merge(gone: Household, into: Household, relations: Relations, on: date) -> t
     refuse_closed(gone)
     refuse_closed(into)
     people = {one.person.id for one in gone.members}
-    _refuse_strangers(gone, relations)
+    refuse_strangers(gone, relations)
     if people != set(relations) or "head" in relations.values():
         raise RelationsNeeded(number=into.number, missing=len(people - set(relations)))
     held = {span.kind for span in into.statuses if span.until is None}
     if any(span.until is None and span.kind in ENDED_BY_DECISION and span.kind not in held for span in gone.statuses):
         raise MergeNeedsDecision(number=gone.number, into=into.number)
     past = tuple(one for one in gone.memberships if not one.open)
-    closed = _closed(gone, (*past, *(_ended(gone, one, on) for one in gone.members)), on, into.id)
+    closed = close_down(gone, (*past, *(end_membership(gone, one, on) for one in gone.members)), on, into.id)
     joined = tuple(Membership(one.person, relations[one.person.id], on) for one in gone.members)
-    return closed, _next(into, memberships=(*into.memberships, *joined))
+    return closed, next_state(into, memberships=(*into.memberships, *joined))

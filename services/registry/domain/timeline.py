@@ -13,7 +13,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from services.registry.domain.codes import RELATION, STATUS, CodeList
+from services.registry.domain.codes import CLOSING, LEAVING, RELATION, STATUS, CodeList
 from services.registry.domain.fields import BY_NAME, Kind, Privacy
 
 Words = tuple[str, str]
@@ -57,6 +57,15 @@ VERBS: dict[str, Words] = {
     "split_off": ("分户", "split"),
     "merge": ("并户", "merger"),
     "merged_in": ("并户", "merger"),
+    "marry_in": ("婚入登记", "marriage in"),
+    "marry_out": ("婚出登记", "marriage out"),
+    "adopt_in": ("收养登记", "adoption"),
+    "adopt_out": ("送养登记", "adoption into another household"),
+    "leave": ("离家登记", "leaving"),
+    "return": ("返家登记", "return"),
+    "move": ("整户迁移", "move"),
+    "close": ("注销", "closing"),
+    "reopen": ("恢复", "reopening"),
 }
 SERVICES: dict[str, Words] = {
     "assessment": ("研判服务更正", "correction by assessment"),
@@ -337,13 +346,29 @@ OF_DEED: dict[str, Words] = {
     "split_off": ("由户{other}分出", "split off from household {other}"),
     "merge": ("并入户{other}，本户注销", "merged into household {other} and closed"),
     "merged_in": ("户{other}并入本户", "household {other} merged into this one"),
+    "marry_in": ("一人因结婚迁入{from_zh}", "somebody married in{from_en}"),
+    "marry_out": ("一名成员因结婚迁出{to_zh}", "a member married out{to_en}"),
+    "adopt_in": ("收养一人{from_zh}", "somebody was adopted{from_en}"),
+    "adopt_out": ("一名成员由他人收养{to_zh}", "a member was adopted by others{to_en}"),
+    "leave": ("一名成员离家（{reason_zh}），不在户", "a member left home ({reason_en})"),
+    "return": ("一名成员返家，在户", "a member returned home"),
+    "move": ("整户迁移", "the household moved"),
+    "close": ("本户注销（{reason_zh}）", "the household was closed ({reason_en})"),
+    "reopen": ("本户恢复", "the household stands again"),
 }
+REASONS = {"leave": LEAVING, "close": CLOSING}
 
 
-def deed_change(known_at: datetime, on: date, other: str | None, source: Source) -> Change:
+def deed_change(known_at: datetime, on: date, other: str | None, reason: str | None, source: Source) -> Change:
     """What was done, before its effects."""
     assert source.verb is not None, "a deed has its verb"
-    zh, en = (words.format(other=other) for words in OF_DEED[source.verb])
+    said = {"other": other, "from_zh": "", "from_en": "", "to_zh": "", "to_en": ""}
+    if other is not None:
+        said |= {"from_zh": f"（原在户{other}）", "from_en": f" from household {other}"}
+        said |= {"to_zh": f"（迁往户{other}）", "to_en": f" into household {other}"}
+    if reason is not None:
+        said |= {"reason_zh": REASONS[source.verb].label(reason), "reason_en": _plain(reason)}
+    zh, en = (words.format(**said) for words in OF_DEED[source.verb])
     return Change(known_at, on, source.verb, (zh, en), source)
 
 

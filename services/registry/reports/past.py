@@ -15,7 +15,7 @@ from shared.values import DivisionCode, Level
 
 BY_KEY = "set local enable_bitmapscan = off"
 """The planner takes the policy's bounds for narrow and would lay a county's bitmap over every look-up by key."""
-PLACED = 'no, id, number, division, "group", version, observed_on, closed_on'
+PLACED = 'no, id, number, division, "group", version, observed_on, closed_on, gaps'
 OF_CANDIDATES = "no = any(array(select no from candidates))"
 HOLDS = f"{HELD} and during @> $2::date"
 STANDING = f"""with candidates as (
@@ -24,7 +24,7 @@ STANDING = f"""with candidates as (
 best as (select distinct on (no) * from ({believed("household", PLACED, OF_CANDIDATES)}) i order by {NEAREST}),
 standing as (
   select b.* from best b where b.division >= $4 and b.division < $5
-    and coalesce(b.closed_then > $2, true) and (b.observed_on <= $2
+    and coalesce(b.closed_then > $2, true) and not coalesce(b.gaps_then @> $2::date, false) and (b.observed_on <= $2
     or exists (select 1 from status where household_no = b.no and {HOLDS})
     or exists (select 1 from membership where household_no = b.no and {HOLDS})))"""
 """Households that lay there on the day, of whom something was held to be true on it; one that the caller may not see

@@ -69,12 +69,14 @@ async def changes_of_household(tx: Transaction, household_id: UUID) -> list[Chan
         *await _seen(tx, no, {row["person_no"] for row in memberships}),
     ]
     done = {row["known_from"]: _deed(row) for row in await fetch(DEEDS, no)}
-    found = [*done.values(), *(_through(one, done.get(one.known_at)) for one in found)]
+    through = (_through(one, done.get(one.known_at)) for one in found)
+    found = [*done.values(), *(one for one in through if (one.kind, one.source.verb) != ("closed", "close"))]
     return sorted(found, key=lambda one: (one.known_at, ORDER.index(one.kind), one.true_since, one.words))
 
 
 ORDER = (
-    "birth", "death", "change_head", "split", "split_off", "merge", "merged_in", "closed", "entered", "moved", "seen",
+    "birth", "death", "change_head", "split", "split_off", "merge", "merged_in", "marry_in", "marry_out", "adopt_in",
+    "adopt_out", "leave", "return", "move", "close", "reopen", "closed", "entered", "moved", "seen",
     "joined", "relation", "left", "struck", "status_began", "status_ended", "status_again", "status_since",
     "status_struck", "corrected", "declared", "payout", "payout_reversed", "payout_withdrawn", "decision_refused",
 )  # fmt: skip
@@ -83,7 +85,7 @@ ORDER = (
 
 def _deed(row: Row) -> Change:
     source = Source(row["recorded_by"], verb=row["verb"])
-    return deed_change(row["known_from"], row["happened_on"], row["other_number"], source)
+    return deed_change(row["known_from"], row["happened_on"], row["other_number"], row["reason"], source)
 
 
 def _through(one: Change, deed: Change | None) -> Change:

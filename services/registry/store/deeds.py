@@ -19,13 +19,14 @@ class Deed:
     verb: Verb
     on: date
     other: HouseholdNumber | None = None
+    reason: str | None = None
 
 
-INSERT = """insert into deed (household_no, division, verb, happened_on, other_number, known_from, recorded_by)
-select no, division, $2, $3, $4, $5, $6 from household where id = $1"""
+INSERT = """insert into deed (household_no, division, verb, happened_on, other_number, reason, known_from, recorded_by)
+select no, division, $2, $3, $4, $5, $6, $7 from household where id = $1"""
 
 
 async def note_deed(tx: Transaction, household_id: UUID, deed: Deed, written: Written) -> None:
     """Under the very moment of what it changes."""
     other = None if deed.other is None else deed.other.text
-    await tx.driver.execute(INSERT, household_id, deed.verb, deed.on, other, written.now, written.by)
+    await tx.driver.execute(INSERT, household_id, deed.verb, deed.on, other, deed.reason, written.now, written.by)

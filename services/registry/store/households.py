@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -45,6 +45,8 @@ class Record:
     memberships: Mapping[Hashable, int]
     statuses: Mapping[StatusSpan, int]
     incomes: Mapping[IncomeRow, int]
+    seen: Mapping[UUID, date] = field(default_factory=dict)
+    """When each of its people was last seen."""
 
 
 async def load_household(tx: Transaction, household_id: UUID, keys: KeyRing | None = None) -> Record:
@@ -141,6 +143,7 @@ def _record(
         refused=tuple((one["id"], one["refused_because"]) for one in decisions if one["refused_because"] is not None),
         superseded_by=row["superseded_by"],
         closed_on=row["closed_on"],
+        gaps=gaps_of(row["gaps"]),
     )
     return Record(
         no=row["no"],
@@ -160,7 +163,13 @@ def _record(
         memberships={_key(one): row_["no"] for one, row_ in zip(held, seen, strict=True)},
         statuses={one: row_["no"] for one, row_ in zip(spans, statuses, strict=True)},
         incomes={one: row_["no"] for one, row_ in zip(amounts, incomes, strict=True)},
+        seen={persons[one["person_no"]]["id"]: persons[one["person_no"]]["observed_on"] for one in seen},
     )
+
+
+def gaps_of(held: Sequence[Any] | None) -> tuple[tuple[date, date], ...]:
+    """The column as the noun has it."""
+    return tuple((one.lower, one.upper) for one in held or ())
 
 
 def _key(one: Membership) -> Hashable:
@@ -185,7 +194,7 @@ def income_of(row: Mapping[str, Any]) -> IncomeRow:
 # Saving
 
 
-WRITTEN = (*HOUSEHOLD_FACTS, "superseded_by", "closed_on")
+WRITTEN = (*HOUSEHOLD_FACTS, "superseded_by", "closed_on", "gaps")
 QUOTED = ", ".join(f'"{name}"' for name in WRITTEN)
 INSERT = f"""insert into household (id, number, {QUOTED}, version, observed_on, known_from, recorded_by)
 values ({", ".join(f"${at}" for at in range(1, 7 + len(WRITTEN)))}) returning no"""
@@ -208,6 +217,7 @@ def _facts(noun: Household) -> list[Any]:
         "source_values": None,
         "superseded_by": noun.superseded_by,
         "closed_on": noun.closed_on,
+        "gaps": [asyncpg.Range(*one) for one in noun.gaps] or None,
     }
     return [values[name] for name in WRITTEN]
 
@@ -271,12 +281,23 @@ async def _save_parts(
         raise _refusal_of(error, after) from error
 
 
+ELSEWHERE = frozenset(
+    {"guard_one_household", "membership_current", "membership_start", "person_identity_index_key", "person_id_key"}
+)
+
+
 def _refusal_of(error: Exception, noun: Household) -> Exception:
     """A guard's or an index's refusal by the name of what it guards."""
     match getattr(error, "constraint_name", None):
         case "guard_one_head" | "membership_head":
             return NotExactlyOneHead(number=noun.number, heads=len(noun.heads))
-        case "guard_one_household" | "membership_current" | "membership_start" | "person_identity_index_key":
+        case (
+            "guard_one_household"
+            | "membership_current"
+            | "membership_start"
+            | "person_identity_index_key"
+            | "person_id_key"
+        ):
             return PersonElsewhere(number=noun.number)
         case "guard_status_once" | "guard_poor_or_lifted" | "status_start":
             return StatusOverlap(number=noun.number)
@@ -302,7 +323,8 @@ async def _save_members(
         touched.add(one.person.id)
     staying = {one.person.id for one in after.members}
     for gone in before.keys() - staying:
-        died = next((one.person.died_on for one in after.memberships if one.person.id == gone), None)
+        days = [one.person.died_on for one in after.memberships if one.person.id == gone]
+        died = next((day for day in days if day is not None), None)
         await release_person(tx, persons[gone], record.no, written, died)
         touched.add(gone)
     kept = {_key(one) for one in after.memberships}

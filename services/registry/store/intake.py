@@ -49,6 +49,7 @@ class KnownPerson:
     no: int
     id: UUID
     household_no: int | None
+    died_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +115,9 @@ async def hidden_numbers(tx: Transaction, numbers: Sequence[str], seen: dict[str
 async def known_people(tx: Transaction, identities: Sequence[bytes]) -> dict[bytes, KnownPerson]:
     """Those that the submitter may see."""
     rows = await tx.driver.fetch(
-        "select identity_index, no, id, household_no from person where identity_index = any($1)", identities
+        "select identity_index, no, id, household_no, died_on from person where identity_index = any($1)", identities
     )
-    return {identity: KnownPerson(no, id_, household_no) for identity, no, id_, household_no in rows}
+    return {identity: KnownPerson(*known) for identity, *known in rows}
 
 
 async def hidden_identities(tx: Transaction, identities: Sequence[bytes], seen: Mapping[bytes, object]) -> set[bytes]:

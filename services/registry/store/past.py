@@ -17,7 +17,7 @@ import asyncpg
 from services.registry.domain import Household, Living, Membership, Person, StatusSpan
 from services.registry.domain.refusals import HouseholdMissing
 from services.registry.domain.times import AsOf, HouseholdUnknownThen
-from services.registry.store.households import LIVING, NAMED, Record, income_of
+from services.registry.store.households import LIVING, NAMED, Record, gaps_of, income_of
 from services.registry.store.matches import Recorded
 from services.registry.store.people import NAMED as PERSON_NAMED
 from services.registry.store.people import Met, person_from
@@ -95,7 +95,8 @@ class _Parts:
 
     def record(self, asked: AsOf, keys: KeyRing | None) -> Record:
         row = self.image
-        is_closed = row["closed_then"] is not None and row["closed_then"] <= asked.on
+        closed_on = row["closed_then"] if row["closed_then"] is None or row["closed_then"] <= asked.on else None
+        closed_on = next((one for one, until in gaps_of(row["gaps_then"]) if one <= asked.on < until), closed_on)
         seen = [one for one in self.memberships if one["person_no"] in self.persons]
         noun = Household(
             id=row["id"],
@@ -115,8 +116,8 @@ class _Parts:
             ),
             income=tuple(income_of(one) for one in self.incomes),
             decisions=tuple(one["id"] for one in self.decisions if one["refused_because"] is None),
-            superseded_by=row["superseded_then"] if is_closed else None,
-            closed_on=row["closed_then"] if is_closed else None,
+            superseded_by=row["superseded_then"] if closed_on is not None else None,
+            closed_on=closed_on,
         )
         return Record(row["no"], noun, row["observed_on"], row["known_from"], {}, {}, {}, {})
 

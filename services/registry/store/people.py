@@ -33,6 +33,13 @@ class Written:
     by: str
     now: datetime
     observed_on: date
+    persons_on: date | None = None
+    """Of its people, where they were seen on another day than the household."""
+
+    @property
+    def people_seen_on(self) -> date:
+        """The day of what is written of persons."""
+        return self.persons_on or self.observed_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,7 @@ class Holder:
     no: int
     household: UUID | None
     household_no: int | None
+    died_on: date | None = None
 
 
 def provisional_text(number: HouseholdNumber, member: Person) -> str:
@@ -96,7 +104,7 @@ async def insert_person(
     """A person of this household (inside key, division); answers his inside key."""
     values = _values(keys, number, member)
     replaced = [values[name] for name in REPLACED]
-    given = (member.id, member.pseudonym, *home, written.observed_on, written.now, written.by, *replaced)
+    given = (member.id, member.pseudonym, *home, written.people_seen_on, written.now, written.by, *replaced)
     return int(await tx.driver.fetchval(INSERT, *given))
 
 
@@ -129,7 +137,7 @@ async def update_person(
     """What was seen of a person anew; the image before it goes into history. Source wordings stay with files."""
     values = _values(keys, number, member)
     replaced = [values[name] for name in REPLACED]
-    await tx.driver.execute(UPDATE, no, written.now, *home, written.observed_on, written.by, *replaced)
+    await tx.driver.execute(UPDATE, no, written.now, *home, written.people_seen_on, written.by, *replaced)
 
 
 async def release_person(
@@ -139,7 +147,8 @@ async def release_person(
     await tx.driver.execute(RELEASE, no, written.now, written.by, household_no, died_on)
 
 
-HOLDERS = """select p.identity_index, p.id, p.pseudonym, p.no, p.household_no, h.id as household
+HOLDERS = """select p.identity_index, p.id, p.pseudonym, p.no, p.household_no, h.id as household,
+  p.died_on
 from person p left join household h on h.no = p.household_no where p.identity_index = any($1)"""
 
 
@@ -147,9 +156,39 @@ async def holders_of(tx: Transaction, indexes: Sequence[bytes]) -> dict[bytes, H
     """Who in scope holds these identities."""
     rows = await tx.driver.fetch(HOLDERS, indexes)
     return {
-        row["identity_index"]: Holder(row["id"], row["pseudonym"], row["no"], row["household"], row["household_no"])
+        row["identity_index"]: Holder(
+            row["id"], row["pseudonym"], row["no"], row["household"], row["household_no"], row["died_on"]
+        )
         for row in rows
     }
+
+
+OF_PERSON = """select p.*, h.id as household from person p left join household h on h.no = p.household_no
+where p.id = $1"""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A person on record in scope, and the household he belongs to now, if any."""
+
+    person: Person
+    no: int
+    household: UUID | None
+
+
+async def find_person(tx: Transaction, person_id: UUID, keys: KeyRing) -> Placed | None:
+    """Somebody by his id."""
+    row = await tx.driver.fetchrow(OF_PERSON, person_id)
+    return None if row is None else Placed(person_from(row, keys), row["no"], row["household"])
+
+
+FREE = """select id from person where no = any($1) and household_no is null and died_on is null
+order by no for no key update"""
+
+
+async def free_people(tx: Transaction, numbers: Sequence[int]) -> set[UUID]:
+    """Who of these lives and belongs to nobody, held until the commit."""
+    return {row["id"] for row in await tx.driver.fetch(FREE, numbers)}
 
 
 WITH_NUMBER = """select p.*, h.id as household, m.relation

@@ -21,4 +21,7 @@ def images(table: str, columns: str, keyed: str) -> str:
 def believed(table: str, columns: str, keyed: str) -> str:
     """The same of households, each with what the last of them says of its end: that has a day of its own."""
     last = "over (partition by no order by version desc)"
-    return f"select *, first_value(closed_on) {last} as closed_then from ({images(table, columns, keyed)}) known"
+    return (
+        f"select *, first_value(closed_on) {last} as closed_then,"
+        f" first_value(gaps) {last} as gaps_then from ({images(table, columns, keyed)}) known"
+    )
