@@ -318,6 +318,19 @@ def demo(
 
 
 @app.command()
+def inspect(
+    division: Annotated[str, typer.Option(help="a county, township or village: its code or the beginning of it")],
+) -> None:
+    """Have every data check asked of all households of a division, and say what became of the doubts."""
+    from stack.inspecting import inspect as look
+    from stack.tokens import check_claims
+
+    check_claims(["operator"], [division])
+    result = look(_running_home(), division, tell)
+    tell(", ".join(f"{count} {name}" for name, count in result.items()))
+
+
+@app.command()
 def backup(folder: Annotated[Path, typer.Argument(help="a new folder for the dump")]) -> None:
     """Write all four databases and the stack's keys into a folder."""
     from stack.backups import back_up

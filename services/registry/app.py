@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.registry import inbox
-from services.registry.actions import divisions, doubts, households, intake
+from services.registry.actions import divisions, doubts, households, inspecting, intake
 from services.registry.actions.intake import Reading, Workbooks
 from services.registry.actions.likeness import keying
 from services.registry.api import ROUTERS
@@ -42,7 +43,9 @@ EARS = Ears("registry.households", inbox.HEARS, inbox.WITHDRAWS)
 
 
 class AppSettings(Settings):
-    """Registry's own knobs: how much of a file is read, how many of its rows one commit takes, how long it is kept."""
+    """Registry's own knobs: how much of a file is read, how many of its rows one commit takes, how long it is kept; how
+    many households one commit of a look at the register takes.
+    """
 
     intake_chunk_rows: int = 20_000
     intake_memory_bytes: int = 4 * 1024**3
@@ -57,6 +60,7 @@ class AppSettings(Settings):
     intake_packed_ratio: int = 150
     intake_lease_seconds: float = 30.0
     intake_trial_days: int = 30
+    inspection_households: int = 1000
 
 
 def _topics(*names: str) -> tuple[Any, ...]:
@@ -98,9 +102,6 @@ async def check(tx: Transaction) -> list[str]:
 def workbooks(settings: AppSettings, engine: AsyncEngine, keys: KeyRing) -> Workbooks:
     """How files are read and recorded."""
 
-    def of_submitter(job: Job) -> AbstractAsyncContextManager[Transaction]:
-        return transaction(engine, job.scope, caller=job.sub, traceparent=job.traceparent)
-
     async def maintain(is_fresh: bool) -> None:
         async with engine.connect() as connection:
             driver = (await connection.get_raw_connection()).driver_connection
@@ -124,7 +125,9 @@ def workbooks(settings: AppSettings, engine: AsyncEngine, keys: KeyRing) -> Work
         return Asked(job.scope, of.observed_on, of.year, settings.intake_chunk_rows, limits, of.system, of.choices)
 
     return Workbooks(
-        Reading(of_submitter, maintain, keys, asked, settings.intake_memory_bytes, settings.intake_seconds)
+        Reading(
+            partial(_of_submitter, engine), maintain, keys, asked, settings.intake_memory_bytes, settings.intake_seconds
+        )
     )
 
 
@@ -134,6 +137,26 @@ def due(keys: KeyRing) -> list[Verb]:
         Verb(doubts.EXCEPTION_ENDS, doubts.resume_doubts),
         Verb(KEYS_WAIT, keying(keys), limit=KEYED_AT_ONCE),
     ]
+
+
+def of_files(files: Workbooks) -> Jobs:
+    """Jobs for which somebody waits at his desk."""
+    jobs = Jobs()
+    jobs.register(intake.KIND, files.run_chunk, roles=intake.SUBMITTERS, prepare=files.prepare, on_end=files.on_end)
+    return jobs
+
+
+def of_the_register(settings: AppSettings, engine: AsyncEngine, keys: KeyRing) -> Jobs:
+    """Jobs over all that is on record: they take minutes, and no file waits behind them."""
+    jobs = Jobs()
+    inspector = inspecting.Inspector(partial(_of_submitter, engine), keys, settings.inspection_households)
+    jobs.register(inspecting.KIND, inspector.run_chunk, roles=inspecting.SUBMITTERS, prepare=inspector.prepare)
+    return jobs
+
+
+def _of_submitter(engine: AsyncEngine, job: Job) -> AbstractAsyncContextManager[Transaction]:
+    """A transaction under the rights of whoever submitted the job."""
+    return transaction(engine, job.scope, caller=job.sub, traceparent=job.traceparent)
 
 
 def forgetting(settings: AppSettings, engine: AsyncEngine, clock: Clock) -> Pruning:
@@ -153,13 +176,14 @@ async def worker(settings: AppSettings) -> None:
     )
     keys = KeyRing.load(settings.key_ring_file)
     files = workbooks(settings, engine, keys)
-    jobs = Jobs()
-    jobs.register(intake.KIND, files.run_chunk, roles=intake.SUBMITTERS, prepare=files.prepare, on_end=files.on_end)
     clock = Clock(settings.home)
     loops: list[Loop] = [
         Consumer(engine, settings.kafka_bootstrap, EARS, f"{name}-{settings.slot}"),
         DueLoop(engine, clock, due(keys)),
-        JobRunner(engine, jobs, clock.now, lease_seconds=settings.intake_lease_seconds),
+        *(
+            JobRunner(engine, jobs, clock.now, lease_seconds=settings.intake_lease_seconds)
+            for jobs in (of_files(files), of_the_register(settings, engine, keys))
+        ),
         forgetting(settings, engine, clock),
     ]
     try:

@@ -285,6 +285,12 @@ def _apply(village: Village, _role: str) -> Asked:
     return Asked("POST", f"{REGISTRY}/intakes/{village.a_tried_intake()}/apply")
 
 
+@recipe(f"POST {REGISTRY}/doubts/inspections", Kind.JOB, is_spent=True)
+def _inspect(_village: Village, _role: str) -> Asked:
+    """Whoever has any place may have it looked at."""
+    return Asked("POST", f"{REGISTRY}/doubts/inspections", json={})
+
+
 @recipe(f"POST {REGISTRY}/jobs/{{job_id}}/cancel", Kind.NOUN, is_spent=True)
 def _cancel(village: Village, _role: str) -> Asked:
     return Asked("POST", f"{REGISTRY}/jobs/{village.a_waiting_job('registry')}/cancel")

@@ -19,7 +19,6 @@ from joserfc.jwk import ECKey
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.registry import app as registry_app
-from services.registry.actions import intake
 from services.registry.actions.intake import Workbooks
 from services.registry.app import AppSettings
 from shared.clock import Clock, make_practice
@@ -27,7 +26,7 @@ from shared.crypto import KeyRing, new_key_ring
 from shared.db import create_engine
 from shared.due import DueLoop
 from shared.events.registry import IntakeFinished
-from shared.jobs import JobRunner, Jobs
+from shared.jobs import JobRunner
 from shared.values import DivisionCode, Scope
 from stack.provision import Database
 from tests.registry.sheets import Row, csv_bytes, table
@@ -198,8 +197,8 @@ class Ground:
 
     def runner(self, lease_seconds: float = 30.0) -> tuple[JobRunner, Workbooks]:
         files = registry_app.workbooks(self.settings, self.engine, self.keys)
-        jobs = Jobs()
-        jobs.register(intake.KIND, files.run_chunk, roles=intake.SUBMITTERS, prepare=files.prepare, on_end=files.on_end)
+        jobs = registry_app.of_files(files)
+        jobs.kinds |= registry_app.of_the_register(self.settings, self.engine, self.keys).kinds
         return JobRunner(self.engine, jobs, lambda: self.now, lease_seconds=lease_seconds), files
 
     # Looking underneath, as the superuser

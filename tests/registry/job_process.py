@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from services.registry import app as registry_app
-from services.registry.actions import intake
+from services.registry.actions import inspecting
 from services.registry.actions.child import ParsingChild
 from services.registry.app import AppSettings
 from services.registry.store import intake as store
@@ -20,7 +20,7 @@ from services.registry.store import uploads
 from shared.clock import Clock
 from shared.crypto import KeyRing
 from shared.db import create_engine
-from shared.jobs import JobRunner, Jobs
+from shared.jobs import JobRunner
 
 LEASE_SECONDS = 1.0
 Verb = Callable[..., Awaitable[Any]]
@@ -50,15 +50,16 @@ POINTS: dict[str, tuple[Any, str, int]] = {
     "check": (store, "classify", 2),
     "upsert": (store, "apply", 2),
     "answer book": (uploads, "keep_file", 1),
+    "inspected": (inspecting, "save_doubts_of_many", 2),
 }
 """Where it stops. The second chunk is the one that is torn, so that the first is on record already."""
 
 
 async def main(settings: AppSettings, worker_url: str) -> None:
     engine = create_engine(worker_url, pool_size=4)
-    files = registry_app.workbooks(settings, engine, KeyRing.load(settings.key_ring_file))
-    jobs = Jobs()
-    jobs.register(intake.KIND, files.run_chunk, roles=intake.SUBMITTERS, prepare=files.prepare, on_end=files.on_end)
+    keys = KeyRing.load(settings.key_ring_file)
+    jobs = registry_app.of_files(registry_app.workbooks(settings, engine, keys))
+    jobs.kinds |= registry_app.of_the_register(settings, engine, keys).kinds
     runner = JobRunner(engine, jobs, Clock(settings.home).now, lease_seconds=LEASE_SECONDS, poll_seconds=0.1)
     await runner.run(asyncio.Event())
 

@@ -271,6 +271,7 @@ def test_every_command_is_there_and_tells_of_itself() -> None:
     """`--help` of each, with what it does and each of its options; an unknown one ends with 2."""
     wanted = (
         "up down status logs clean api worker migrate topics token clock sample demo replay republish backup restore"
+        " inspect"
     )
     missing = {*wanted.split(), "verify"} - COMMANDS.keys()
     assert missing == set()

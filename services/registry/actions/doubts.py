@@ -35,42 +35,48 @@ async def doubt_household(
 ) -> None:
     """Open what is newly in doubt, close what is no longer found, ask again what was settled about other facts."""
     numbers = await parameters(tx)
-    found, asked = await asyncio.to_thread(_found, keys, entry, written.observed_on, numbers)
-    repeated = [
+    (found,), asked = await asyncio.to_thread(findings_of, keys, [entry], written.observed_on, numbers)
+    await save_doubts(tx, household_id, found, asked, Look(written.by, written.now, today(written.now)))
+
+
+def findings_of(
+    keys: KeyRing, entries: Sequence[HouseholdEntry], on: date, numbers: Parameters
+) -> tuple[list[list[Found]], tuple[str, ...]]:
+    """What is in doubt in each of these households, as of the day on which all of them were visited; and which checks
+    were asked. Whether a number stands in another household too is asked of the register (`_repeated`), not of the
+    households that happen to be looked at together.
+    """
+    # The frames' library costs an api process 50 MB: it is loaded by the first form that is entered, not at the start.
+    from services.registry.checks import ABOUT_HOUSEHOLDS, doubts_of_many
+
+    rows, asked = doubts_of_many(entries, on, numbers)
+    found = [_repeated(keys, entry) for entry in entries]
+    places = [(at, one.person.id) for at, entry in enumerate(entries) for one in entry.members]
+    for row in rows.filter(rows["check"] != REPEATED).iter_rows(named=True):
+        at, person = places[row["row"] - 1]
+        marks = fingerprints_of(keys, row["check"], row["facts"])
+        whom = None if row["check"] in ABOUT_HOUSEHOLDS else person
+        found[at].append(Found(whom, row["check"], "doubt", row["field"], row["zh"], row["en"], marks))
+    return found, asked
+
+
+REPEATED = "I1"
+
+
+def _repeated(keys: KeyRing, entry: HouseholdEntry) -> list[Found]:
+    return [
         Found(
             one.person.id,
-            "I1",
+            REPEATED,
             "doubt",
             "id_number",
             "证件号码与另一户成员相同",
             "the id number also stands in another household",
-            fingerprints_of(keys, "I1", facts_of_number(one.person.id_number)),
+            fingerprints_of(keys, REPEATED, facts_of_number(one.person.id_number)),
         )
         for one in entry.members
         if one.person.id_provisional and one.person.id_number is not None
     ]
-    look = Look(written.by, written.now, today(written.now))
-    await save_doubts(tx, household_id, [*repeated, *found], asked, look)
-
-
-def _found(keys: KeyRing, entry: HouseholdEntry, on: date, numbers: Parameters) -> tuple[list[Found], tuple[str, ...]]:
-    # The frames' library costs an api process 50 MB: it is loaded by the first form that is entered, not at the start.
-    from services.registry.checks import ABOUT_HOUSEHOLDS, doubts_of
-
-    rows, asked = doubts_of(entry, on, numbers)
-    found = [
-        Found(
-            None if row["check"] in ABOUT_HOUSEHOLDS else entry.members[row["row"] - 1].person.id,
-            row["check"],
-            "doubt",
-            row["field"],
-            row["zh"],
-            row["en"],
-            fingerprints_of(keys, row["check"], row["facts"]),
-        )
-        for row in rows.iter_rows(named=True)
-    ]
-    return found, asked
 
 
 # People's steps

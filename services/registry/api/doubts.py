@@ -16,6 +16,7 @@ from pydantic import Field, StringConstraints
 
 from services.registry.actions import doubts as actions
 from services.registry.actions.doubts import Asked, Outcome
+from services.registry.actions.inspecting import SUBMITTERS, submit_inspection
 from services.registry.api.answers import A_WORKBOOK, workbook
 from services.registry.api.households import IN_CLEAR, READERS, DivisionAsked
 from services.registry.domain.doubts import Answer, Doubt, DoubtFinding, DoubtState, Taken
@@ -39,6 +40,7 @@ from shared.web import (
     Body,
     DivisionField,
     IfMatch,
+    JobOut,
     Now,
     Officer,
     Out,
@@ -339,6 +341,18 @@ class FindManyBody(Body):
 
 STEP_PROBLEMS = (DoubtMissing, DoubtClosed)
 FIND_PROBLEMS = (*STEP_PROBLEMS, DoubtAssignedElsewhere, ExceptionUndated)
+
+
+class InspectionBody(Body):
+    """全面核查: of one division and all below it; left out, of all that the caller may see."""
+
+    division: DivisionField | None = None
+
+
+@router.post("/doubts/inspections", roles=SUBMITTERS, status=202)
+async def inspect(body: InspectionBody, tx: Tx, officer: Officer, now: Now) -> JobOut:
+    """对在册各户重新运行全部校验：新疑点提出，不再存疑的关闭，事实变化的重新提出；只动疑点，进度与取消见任务."""
+    return JobOut.of(await submit_inspection(tx, officer, body.division, now))
 
 
 @router.post("/doubts/assign", roles=SECOND)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 import polars as pl
@@ -15,7 +16,7 @@ from services.registry.checks.living import LIVING
 from services.registry.checks.schooling import SCHOOLING
 from services.registry.checks.structure import STRUCTURE
 from services.registry.domain.decisions import HouseholdEntry
-from services.registry.domain.inspection import Check, frames_of
+from services.registry.domain.inspection import Check, frames_of_many
 from shared.parameters import Parameters
 
 CHECKS: tuple[Check, ...] = (
@@ -36,9 +37,16 @@ def doubts_of(entry: HouseholdEntry, on: date, parameters: Parameters) -> tuple[
     """What is in doubt in one household that an officer entered: check, row (member, from 1), field, zh, en, facts; and
     which checks were asked.
     """
-    frames = frames_of(entry, on)
+    return doubts_of_many([entry], on, parameters)
+
+
+def doubts_of_many(
+    entries: Sequence[HouseholdEntry], on: date, parameters: Parameters
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """The same of many households that were visited on one day, their members numbered through from 1."""
+    frames = frames_of_many(entries, on)
     asked = [one for one in checks_with(parameters) if one.severity == "doubt" and one.is_asked(frames.fields, on)]
     return pl.concat(check.run(frames) for check in asked), tuple(check.id for check in asked)
 
 
-__all__ = ["ABOUT_HOUSEHOLDS", "CHECKS", "QUESTIONS", "checks_with", "doubts_of"]
+__all__ = ["ABOUT_HOUSEHOLDS", "CHECKS", "QUESTIONS", "checks_with", "doubts_of", "doubts_of_many"]

@@ -6,8 +6,8 @@ A doubt is a thing to be checked on the spot and closed by a written finding, ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import date
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ import polars as pl
 
 from services.registry.domain.decisions import HouseholdEntry
 from services.registry.domain.fields import BY_NAME, FIELDS, SINCE_OF_STATUS, Field, Kind, Level
+from services.registry.domain.household import Living
 from shared.parameters import Parameters
 from shared.values import DivisionCode
 
@@ -174,16 +175,35 @@ _FINDINGS = pl.DataFrame(schema={"check": pl.String, **FINDING_SCHEMA, "facts": 
 
 def frames_of(entry: HouseholdEntry, on: date) -> Frames:
     """One household as an officer entered it, in the shape that checks look at; member `i` is row `i + 1`."""
-    household = entry.number.text
-    of_living = {one.name: getattr(entry.living, one.name) for one in FIELDS if hasattr(entry.living, one.name)}
+    return frames_of_many([entry], on)
+
+
+def frames_of_many(entries: Sequence[HouseholdEntry], on: date) -> Frames:
+    """Many households of one day's visits; their members are numbered through, a household's row is its first one's.
+    One in which nobody lives any more has no rows at all.
+    """
+    persons: list[dict[str, Any]] = []
+    households: list[dict[str, Any]] = []
+    for entry in (one for one in entries if one.members):
+        about = {"row": len(persons) + 1, "household": entry.number.text, "members": len(entry.members)}
+        households.append(about | _about(entry))
+        for member in entry.members:
+            said = {name: getattr(member.person, name, None) for name in _PERSON_NAMES}
+            own = {"row": len(persons) + 1, "household": entry.number.text, "relation": member.relation}
+            persons.append(said | own)
+    return Frames(_frame(persons, _OF_PERSON), _frame(households, _OF_HOUSEHOLD), on, frozenset(BY_NAME))
+
+
+def _about(entry: HouseholdEntry) -> dict[str, Any]:
+    of_living = {name: getattr(entry.living, name) for name in _LIVING_NAMES}
     latest = max((row.year.first for row in entry.income), default=None)
     of_income: dict[str, Any] = {
         row.item: row.fen for row in entry.income if row.item in BY_NAME and row.year.first == latest
     }
-    about = {
+    return {
         **of_living,
         **of_income,
-        "number": household,
+        "number": entry.number.text,
         "division": entry.division.value,
         **{SINCE_OF_STATUS[kind]: since for kind, since in entry.statuses},
         "group": entry.group,
@@ -191,25 +211,16 @@ def frames_of(entry: HouseholdEntry, on: date) -> Frames:
         "statuses": "|".join(kind for kind, _ in entry.statuses) or None,
         "other_causes": "|".join(entry.living.other_causes) or None,
     }
-    persons = [
-        {one.name: getattr(member.person, one.name, None) for one in _OF_PERSON} | {"relation": member.relation}
-        for member in entry.members
-    ]
-    rows = [{"row": at, "household": household, **person} for at, person in enumerate(persons, start=1)]
-    return Frames(
-        _frame(rows, _OF_PERSON),
-        _frame([{"row": 1, "household": household, "members": len(rows), **about}], _OF_HOUSEHOLD),
-        on,
-        frozenset(BY_NAME),
-    )
 
 
 _OF_PERSON = tuple(field for field in FIELDS if field.level is Level.PERSON)
 _OF_HOUSEHOLD = tuple(field for field in FIELDS if field.level is not Level.PERSON)
+_PERSON_NAMES = tuple(one.name for one in _OF_PERSON)
+_LIVING_NAMES = tuple(one.name for one in FIELDS if one.name in {part.name for part in fields(Living)})
 
 
 def _frame(rows: list[dict[str, Any]], fields: tuple[Field, ...]) -> pl.DataFrame:
     schema: dict[str, pl.DataType] = {"row": pl.UInt32(), "household": pl.String(), "members": pl.Int32()}
     schema |= {field.name: type_of(field) for field in fields}
-    filled = [{name: row.get(name) for name in schema} for row in rows]
-    return pl.DataFrame(filled, schema=schema)
+    columns = {name: [row.get(name) for row in rows] for name in schema}
+    return pl.DataFrame(columns, schema=schema)

@@ -120,26 +120,37 @@ class Found:
     fingerprints: str
 
 
-OF_A_FORM = settling(
-    """select (select no from household where id = $6) as household_no, p.no as person_no, f.check_id, f.severity,
-      f.field, f.zh, f.en, f.fingerprints, null::int as row
-    from unnest($7::uuid[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[])
-      as f(person, check_id, severity, field, zh, en, fingerprints)
+OF_HOUSEHOLDS = settling(
+    """select h.no as household_no, p.no as person_no, f.check_id, f.severity, f.field, f.zh, f.en, f.fingerprints,
+      null::int as row
+    from unnest($6::uuid[], $7::uuid[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[])
+      as f(household, person, check_id, severity, field, zh, en, fingerprints)
+    join household h on h.id = f.household
     left join person p on p.id = f.person where f.person is null or p.no is not null""",
     "d.check_id = any($14::text[])",
 )
 NAMES = ("person", "check_id", "severity", "field", "detail_zh", "detail_en", "fingerprints")
+NUMBERS = "select array_agg(no) from household where id = any($1)"
 
 
 async def save_doubts(
     tx: Transaction, household_id: UUID, found: Sequence[Found], asked: Sequence[str], look: Look
 ) -> None:
     """What is in doubt now of one household, by the checks that were asked."""
-    no = await tx.driver.fetchval("select no from household where id = $1", household_id)
-    columns = [[getattr(one, name) for one in found] for name in NAMES]
-    await tx.driver.execute(
-        OF_A_FORM, look.now, look.by, look.today, look.batch, [no], household_id, *columns, list(asked)
+    await save_doubts_of_many(tx, {household_id: found}, asked, look)
+
+
+async def save_doubts_of_many(
+    tx: Transaction, found: Mapping[UUID, Sequence[Found]], asked: Sequence[str], look: Look
+) -> int:
+    """The same of many households that were asked the same; answers how many doubts are new."""
+    homes = await tx.driver.fetchval(NUMBERS, list(found))
+    each = [(home, one) for home, ones in found.items() for one in ones]
+    columns = [[home for home, _ in each], *([getattr(one, name) for _, one in each] for name in NAMES)]
+    done = await tx.driver.execute(
+        OF_HOUSEHOLDS, look.now, look.by, look.today, look.batch, homes, *columns, list(asked)
     )
+    return int(done.split()[-1])
 
 
 # Files
