@@ -122,7 +122,9 @@ def workbooks(settings: AppSettings, engine: AsyncEngine, keys: KeyRing) -> Work
     )
 
     def asked(of: Intake, job: Job) -> Asked:
-        return Asked(job.scope, of.observed_on, of.year, settings.intake_chunk_rows, limits, of.system, of.choices)
+        said = (of.system, of.choices)
+        rows = settings.intake_chunk_rows
+        return Asked(job.scope, of.observed_on, of.year, rows, limits, *said, mode=of.mode, blank=of.blank)
 
     return Workbooks(
         Reading(

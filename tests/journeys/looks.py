@@ -11,6 +11,7 @@ ALWAYS = {
     "GET /registry/v1/doubts/work-list",
     "GET /registry/v1/doubts/{doubt_id}",
     "GET /registry/v1/intakes/{job_id}/answer",
+    "GET /registry/v1/intakes/{job_id}/diff",
     "POST /registry/v1/people/elsewhere",
     "POST /registry/v1/people/search",
     "GET /assessment/v1/access-log",
@@ -61,6 +62,7 @@ NONE: dict[str, tuple[str, ...]] = {
     "masked, as on a list that a village may read": (
         "GET /registry/v1/households",
         "GET /registry/v1/households/{household_id}/timeline",
+        "GET /registry/v1/intakes/{job_id}/absences",
         "GET /assessment/v1/cases",
         "GET /assessment/v1/cases/candidates",
         "GET /assessment/v1/objections",

@@ -112,6 +112,11 @@ def _shown(village: Village) -> str:
     return str(read["id"])
 
 
+def _list(village: Village) -> str:
+    """A village's full list that leaves all but one household out."""
+    return str(village.once("list", village.a_list))
+
+
 def _intake(village: Village) -> str:
     return str(village.once("tried intake", village.a_tried_intake))
 
@@ -153,7 +158,9 @@ _get(
 )
 _get(f"{REGISTRY}/intakes/{{job_id}}", Kind.NOUN, lambda v: f"{REGISTRY}/intakes/{_intake(v)}")
 _get(f"{REGISTRY}/intakes/{{job_id}}/answer", Kind.NOUN, lambda v: f"{REGISTRY}/intakes/{_intake(v)}/answer")
+_get(f"{REGISTRY}/intakes/{{job_id}}/diff", Kind.NOUN, lambda v: f"{REGISTRY}/intakes/{_intake(v)}/diff")
 _get(f"{REGISTRY}/intakes/{{job_id}}/refusals", Kind.NOUN, lambda v: f"{REGISTRY}/intakes/{_intake(v)}/refusals")
+_get(f"{REGISTRY}/intakes/{{job_id}}/absences", Kind.NOUN, lambda v: f"{REGISTRY}/intakes/{_list(v)}/absences")
 _get(f"{REGISTRY}/jobs", Kind.LIST, None, names(_intake), limit=WHOLE)
 _get(f"{REGISTRY}/jobs/{{job_id}}", Kind.NOUN, lambda v: f"{REGISTRY}/jobs/{_intake(v)}")
 _get(f"{REGISTRY}/reports/households", Kind.LIST, None, lambda _, counts: counts["households"] > 0, division=_here)
@@ -289,6 +296,15 @@ def _apply(village: Village, _role: str) -> Asked:
 def _inspect(_village: Village, _role: str) -> Asked:
     """Whoever has any place may have it looked at."""
     return Asked("POST", f"{REGISTRY}/doubts/inspections", json={})
+
+
+@recipe(f"POST {REGISTRY}/intakes/{{job_id}}/absences", Kind.NOUN, is_spent=True, is_slow=True)
+def _decide_absence(village: Village, _role: str) -> Asked:
+    """An unclear one may be decided again, so one list serves all."""
+    path = f"{REGISTRY}/intakes/{_list(village)}/absences"
+    (first, *_) = village.desk.ask("clerk", village.code, "GET", path)["items"]
+    item = {"household": first["household"], "decision": "unclear", "reason": "待入户核实"}
+    return Asked("POST", path, json={"items": [item]})
 
 
 @recipe(f"POST {REGISTRY}/jobs/{{job_id}}/cancel", Kind.NOUN, is_spent=True)

@@ -6,6 +6,7 @@ import itertools
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from shared.values import new_id
@@ -165,15 +166,23 @@ class Village:
         """A file with a household of this village and one of another, looked at only."""
         sound = household(f"{self.code}{next(self.serials):04d}", order=next(self.serials) % 400)
         other = household("629999100200" + "0001", order=next(self.serials) % 400)
-        query = {"filename": "名册.csv", "dry_run": True, "observed_on": DAY, **YEAR}
+        query = {"filename": "名册.csv", "dry_run": True, "diff": True, "observed_on": DAY, **YEAR}
         return Asked(
             "POST", "/registry/v1/intakes", query=query, content=csv_bytes(table([*sound, *other])),
             headers={"content-type": "text/csv"},
         )  # fmt: skip
 
+    def a_list(self) -> str:
+        """A list of the whole village that names a household which nobody knows yet, and none of the others."""
+        self.a_household()
+        asked = self.intake()
+        return self._ended(replace(asked, query=dict(asked.query) | {"dry_run": False, "mode": "replace-village"}))
+
     def a_tried_intake(self) -> str:
         """An intake that was looked at and not kept."""
-        asked = self.intake()
+        return self._ended(self.intake())
+
+    def _ended(self, asked: Asked) -> str:
         answer = self.desk.send(asked, self.desk.token("clerk", [self.code]))
         assert answer.status_code == 202, answer.text
         job = answer.json()["id"]

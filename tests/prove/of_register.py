@@ -57,8 +57,8 @@ BREAKS = [
     Break(
         "intake: fellows of a refused row are left out in silence",
         ARRIVING,
-        "            yield Refusal(person.row, column, fellow, fellow_zh.format(row=row), fellow_en.format(row=row))\n",
-        "            _ = Refusal(person.row, column, fellow, fellow_zh.format(row=row), fellow_en.format(row=row))\n",
+        "            yield Refusal(own, column, fellow, fellow_zh.format(row=row), fellow_en.format(row=row))\n",
+        "            _ = Refusal(own, column, fellow, fellow_zh.format(row=row), fellow_en.format(row=row))\n",
         INTAKE + "test_a_person_on_record_out_of_scope_goes_back",
     ),
     Break(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -153,11 +153,13 @@ class Ground:
         observed_on: str = "2019-08-20",
         source: str | None = None,
         columns: Sequence[str] = (),
+        said: Mapping[str, str] | None = None,
         **more: Any,
     ) -> UUID:
         """Hand in a file; its job."""
         given: dict[str, Any] = {"filename": filename, "dry_run": str(dry_run).lower(), "observed_on": observed_on}
         given |= YEAR | ({"columns": list(columns)} if columns else {}) | ({} if source is None else {"source": source})
+        given |= said or {}
         answer = await self.post(
             "/intakes", params=given, content=body, headers={"Content-Type": "application/octet-stream"}, **more
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -18,11 +19,12 @@ from services.registry.app import AppSettings
 from services.registry.forms import problems
 from services.registry.forms.wordings import code_sources
 from tests.registry.ground import Ground
-from tests.registry.workbooks.bag import CASES
+from tests.registry.workbooks.bag import CASES, CORRECTIONS
 
 DOCS = Path(__file__).parents[2] / "docs"
 GUIDES = ("files.md", "files.zh.md")
-FILES = {f"{case.name}.{case.suffix}": case for case in CASES}
+FILES: dict[str, Callable[[], bytes]] = {f"{one.name}.{one.suffix}": one.make for one in CASES}
+FILES |= {f"{one.name}.{one.suffix}": one.make for one in CORRECTIONS}
 
 
 def commands(guide: str) -> list[list[str]]:
@@ -36,7 +38,7 @@ async def run(ground: Ground, words: list[str], job: str) -> Any:
     address = urlsplit(words[-1].replace("$AT", "http://stack").replace("$JOB", job))
     more: dict[str, Any] = {"params": parse_qsl(address.query, keep_blank_values=True)}
     if "--data-binary" in words:
-        more["content"] = FILES[words[words.index("--data-binary") + 1].lstrip("@")].make()
+        more["content"] = FILES[words[words.index("--data-binary") + 1].lstrip("@")]()
         more["headers"] = {"Content-Type": "application/octet-stream"}
     method = words[words.index("-X") + 1] if "-X" in words else "GET"
     return await ground.ask(method, address.path.removeprefix("/registry/v1"), **more)
@@ -53,7 +55,11 @@ async def test_the_guides_commands_do_what_it_says(ground: Ground, guide: str) -
             job = answer.json()["id"]
             await ground.run_jobs()
             tried.append(await ground.look(job))
-    assert [one["job"]["state"] for one in tried] == ["done"] * 4
+    assert [one["job"]["state"] for one in tried] == ["done"] * 7
+    corrected, listed = tried[3:5]
+    assert (corrected["mode"], corrected["rows_changed"], corrected["rows_refused"]) == ("update", 2, 0)
+    assert (listed["mode"], listed["rows_unchanged"], listed["absent"]) == ("replace-village", 6, 0)
+    del tried[2:5]
     assert [(one["rows_new"], one["rows_unchanged"], one["rows_refused"]) for one in tried[:2]] == [(6, 0, 0)] * 2
     assert {one["heading"] for one in tried[3]["columns"] if one["field"] is None} == {"务工所在地"}
 

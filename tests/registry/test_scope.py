@@ -139,6 +139,8 @@ def _file_rows(division: DivisionCode, job: Any) -> list[Row]:
             "intake_doubt",
             {"no": next(_numbers), "job": job, "row": 2, "field": "f", "check_id": "I3"} | _in_both_languages(),
         ),
+        ("intake_change", {"no": next(_numbers), "job": job, "row": 2, "number": "1", "kind": "new"}),
+        ("absence", {"no": next(_numbers), "job": job, "household_no": 1}),
     ]
 
 

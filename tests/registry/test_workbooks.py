@@ -16,12 +16,15 @@ import pytest
 from services.registry.checks import CHECKS
 from services.registry.domain.places import row_of, table_of
 from services.registry.forms import Reading, read_file, write_answer
+from services.registry.forms.problems import HeaderIncomplete, HeaderNotFound
 from shared.values import Scope
 from tests.registry.ground import Ground
 from tests.registry.sheets import VISITED, csv_bytes, household, read_rows
 from tests.registry.workbooks.bag import (
     CASES,
+    CORRECTIONS,
     Case,
+    Correction,
     Page,
     digits,
     filled,
@@ -60,6 +63,20 @@ def test_a_file_of_the_bag_reads_as_its_answer_says(case: Case, tmp_path: Path) 
     assert reading.households.drop("row", "rows", *said).equals(expected.households.drop("row", "rows", *said))
     assert reading.incomes.drop("row").equals(expected.incomes.drop("row"))
     assert reading.statuses.drop("row").equals(expected.statuses.drop("row"))
+
+
+@pytest.mark.parametrize("case", CORRECTIONS, ids=lambda case: case.name)
+def test_a_list_of_corrections_is_read_by_a_households_number_and_what_it_says(
+    case: Correction, tmp_path: Path
+) -> None:
+    path = tmp_path / f"{case.name}.{case.suffix}"
+    path.write_bytes(case.make())
+    with pytest.raises((HeaderIncomplete, HeaderNotFound)):
+        read_file(path, checks=CHECKS, scope=Scope.everything(), on=VISITED)
+    reading = read_file(path, checks=CHECKS, scope=Scope.everything(), on=VISITED, amends=True)
+    assert reading.fields == case.fields
+    assert (reading.rows, reading.rows_refused, reading.households.height) == (2, 0, 2)
+    assert reading.persons.height == case.persons
 
 
 # --- where a bad cell stands ------------------------------------------------------------------------------------------

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 
+from services.registry.domain.modes import Mode
 from services.registry.domain.places import row_of, table_of
 from services.registry.store.arrivals import ChunkKeys, HouseholdKey, Numbered, PersonKey, Refusal
-from services.registry.store.intake import KnownHousehold, KnownPerson
+from services.registry.store.intake import KnownHousehold, KnownMember, KnownPerson
 from shared.values import new_id
 
 FELLOW = (
@@ -29,6 +30,11 @@ SUPERSEDED = (
     "this household was merged away or closed",
 )
 OLDER = ("observation.older", "调查日期早于在册资料", "observed before what is on record")
+ON_RECORD = (
+    "household.on_record",
+    "该户编号已在册；本次只新增，不变更在册的户",
+    "this number is on record, and the file only adds households",
+)
 UNKNOWN_VILLAGE = ("division.unknown", "村级区划代码未登记", "no village of this code is in force")
 PERSON_DEAD = (
     "person.dead",
@@ -51,6 +57,8 @@ class Register:
     people: Mapping[bytes, KnownPerson]
     hidden_people: frozenset[bytes]
     villages: frozenset[int]
+    members: Mapping[int, Sequence[KnownMember]] = field(default_factory=dict)
+    """Of each household on record, its members; asked for corrections alone."""
 
     @property
     def is_empty(self) -> bool:
@@ -71,6 +79,7 @@ class Terms:
     names_division: bool
     headings: Sequence[Mapping[str, str]]
     """For each place of the file: field → heading."""
+    mode: Mode = Mode.RECORD
 
 
 def arrive(keys: ChunkKeys, register: Register, terms: Terms, numbers: tuple[Iterator[int], Iterator[int]]) -> Numbered:
@@ -80,22 +89,32 @@ def arrive(keys: ChunkKeys, register: Register, terms: Terms, numbers: tuple[Ite
         members[person.number].append(person)
     numbered = Numbered()
     for household in keys.households:
-        wrong = _household_wrong(household, register, terms) or _person_wrong(members[household.number], register)
+        wrong = wrong_household(household, register, terms) or wrong_person(members[household.number], register)
         if wrong is None:
             _number(household, members[household.number], register, terms, numbers, numbered)
         else:
-            numbered.refusals.extend(_refused(members[household.number], wrong, terms))
+            numbered.refusals.extend(refused(household, members[household.number], wrong, terms))
     return numbered
 
 
 Wrong = tuple[int, str, tuple[str, str, str]]
 
 
-def _household_wrong(household: HouseholdKey, register: Register, terms: Terms) -> Wrong | None:
+def _division_of(household: HouseholdKey, known: KnownHousehold | None, terms: Terms) -> int | None:
+    """Where the file says that it lies, or where it lies on record."""
+    if known is not None and (household.division is None or not terms.names_division):
+        return known.division
+    return household.division
+
+
+def wrong_household(household: HouseholdKey, register: Register, terms: Terms) -> Wrong | None:
+    """Why a household cannot be recorded, by what the register knows of its number and its village."""
     known = register.households.get(household.number)
-    division = known.division if known is not None and not terms.names_division else household.division
+    division = _division_of(household, known, terms)
     if household.number in register.hidden_numbers:
         return household.row, "number", OUT_OF_SCOPE
+    if known is not None and terms.mode is Mode.CREATE:
+        return household.row, "number", ON_RECORD
     if division not in register.villages:
         return household.row, "division", UNKNOWN_VILLAGE
     if known is not None and known.superseded:
@@ -105,7 +124,8 @@ def _household_wrong(household: HouseholdKey, register: Register, terms: Terms) 
     return None
 
 
-def _person_wrong(members: list[PersonKey], register: Register) -> Wrong | None:
+def wrong_person(members: Sequence[PersonKey], register: Register) -> Wrong | None:
+    """Somebody of it who stands in the register where the submitter does not see."""
     for person in members:
         if any(identity in register.hidden_people for identity in person.identities):
             return person.row, "id_number", PERSON_HIDDEN
@@ -114,16 +134,17 @@ def _person_wrong(members: list[PersonKey], register: Register) -> Wrong | None:
     return None
 
 
-def _refused(members: list[PersonKey], wrong: Wrong, terms: Terms) -> Iterator[Refusal]:
-    line, field, (code, zh, en) = wrong
+def refused(household: HouseholdKey, members: Sequence[PersonKey], wrong: Wrong, terms: Terms) -> Iterator[Refusal]:
+    """All of a household's rows, the culprit with its reason; corrections may name no member of it."""
+    line, name, (code, zh, en) = wrong
     row = row_of(line)
-    for person in members:
-        column = terms.headings[table_of(person.row)][field]
-        if person.row == line:
+    for own in [person.row for person in members] or [household.row]:
+        column = terms.headings[table_of(own)][name]
+        if own == line:
             yield Refusal(line, column, code, zh, en)
         else:
             fellow, fellow_zh, fellow_en = FELLOW
-            yield Refusal(person.row, column, fellow, fellow_zh.format(row=row), fellow_en.format(row=row))
+            yield Refusal(own, column, fellow, fellow_zh.format(row=row), fellow_en.format(row=row))
 
 
 def _number(
@@ -136,7 +157,8 @@ def _number(
 ) -> None:
     known = register.households.get(household.number)
     no = next(numbers[0]) if known is None else known.no
-    division = known.division if known is not None and not terms.names_division else household.division
+    division = _division_of(household, known, terms)
+    assert division is not None, "a form says where a household lies, by its number at least"
     id_ = str(new_id() if known is None else known.id)
     numbered.households.append((household.number, no, id_, known is None, division))
     for person in members:

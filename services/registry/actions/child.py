@@ -77,6 +77,11 @@ class ParsingChild:
         book: bytes = await self._ask("answer", *asked)
         return book
 
+    async def listed(self) -> tuple[list[int], list[str]]:
+        """Villages and numbers of a full list."""
+        found: tuple[list[int], list[str]] = await self._ask("listed")
+        return found
+
     async def _ask(self, name: str, *arguments: Any) -> Any:
         try:
             return await asyncio.to_thread(self._exchange, name, arguments)

@@ -15,7 +15,8 @@ from services.registry.domain.doubts import Answer, Doubt, DoubtFinding, DoubtSt
 from services.registry.domain.inspection import facts_of_number
 from services.registry.domain.refusals import DoubtMissing
 from services.registry.store import doubts as store
-from services.registry.store.doubts import Found, Look, fingerprints_of, save_doubts
+from services.registry.store.arrivals import AskedChecks
+from services.registry.store.doubts import Found, Look, Seen, fingerprints_of, save_doubts
 from services.registry.store.parameters import parameters
 from services.registry.store.people import Written
 from shared.auth import Officer, Role
@@ -70,13 +71,61 @@ def _repeated(keys: KeyRing, entry: HouseholdEntry) -> list[Found]:
             REPEATED,
             "doubt",
             "id_number",
-            "证件号码与另一户成员相同",
-            "the id number also stands in another household",
+            *_TWO_HOMES,
             fingerprints_of(keys, REPEATED, facts_of_number(one.person.id_number)),
         )
         for one in entry.members
         if one.person.id_provisional and one.person.id_number is not None
     ]
+
+
+# Corrections
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """更正的户: as it stands now, its members' inside keys, and the rows of the file that correct it."""
+
+    no: int
+    entry: HouseholdEntry
+    persons: Mapping[UUID, int]
+    row: int
+    rows: Mapping[int, int]
+    """Person → row."""
+
+
+def look_again(
+    keys: KeyRing, corrected: Sequence[Corrected], on: date, numbers: Parameters, spoken: frozenset[str]
+) -> tuple[list[Seen], AskedChecks]:
+    """What is in doubt in these households about what a file has corrected; and which checks were asked."""
+    from services.registry.checks import ABOUT_HOUSEHOLDS, doubts_of_part
+
+    found, asked = doubts_of_part([one.entry for one in corrected], on, numbers, spoken)
+    places = [(one, member.person) for one in corrected for member in one.entry.members]
+    seen = [
+        _seen_of(
+            one, person.id, REPEATED, "id_number", _TWO_HOMES, fingerprints_of(keys, REPEATED, facts_of_number(number))
+        )
+        for one, person in places
+        if "id_number" in spoken and person.id_provisional and (number := person.id_number) is not None
+    ]
+    for row in found.filter(found["check"] != REPEATED).iter_rows(named=True):
+        one, person = places[row["row"] - 1]
+        who = None if row["check"] in ABOUT_HOUSEHOLDS else person.id
+        marks = fingerprints_of(keys, row["check"], row["facts"])
+        seen.append(_seen_of(one, who, row["check"], row["field"], (row["zh"], row["en"]), marks))
+    return seen, AskedChecks(*asked)
+
+
+_TWO_HOMES = ("证件号码与另一户成员相同", "the id number also stands in another household")
+
+
+def _seen_of(
+    one: Corrected, person: UUID | None, check: str, name: str, said: tuple[str, str], fingerprints: str
+) -> Seen:
+    no = None if person is None else one.persons[person]
+    row = one.row if no is None else one.rows.get(no, one.row)
+    return Seen(one.no, no, check, "doubt", name, *said, fingerprints, row)
 
 
 # People's steps

@@ -8,21 +8,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from services.registry.actions.amending import amend
 from services.registry.actions.arriving import Register, Terms, arrive
 from services.registry.actions.child import ChildGone, ParsingChild
+from services.registry.actions.doubts import Corrected, look_again
+from services.registry.actions.households import entry_of
 from services.registry.domain.codes import text_key
-from services.registry.domain.fields import BY_NAME
+from services.registry.domain.fields import BY_NAME, INCOME_ITEM_NAMES
+from services.registry.domain.modes import Blank, Decided, Mode, meaning_of_blank
 from services.registry.domain.payouts import refuse_odd_year
+from services.registry.store import absences, uploads
 from services.registry.store import intake as store
-from services.registry.store import uploads
-from services.registry.store.arrivals import Asked, ChunkKeys, Numbered, Opening
-from services.registry.store.doubts import Look
+from services.registry.store.absences import Absent
+from services.registry.store.arrivals import Asked, AskedChecks, ChunkKeys, Numbered, Opening
+from services.registry.store.diffs import drop_diffs, load_diff, save_diff
+from services.registry.store.doubts import Look, Seen, save_seen_doubts
+from services.registry.store.households import load_households
 from services.registry.store.parameters import parameters
 from services.registry.store.uploads import ANSWER, UPLOAD, Intake
 from shared.auth import Officer, Role
@@ -40,6 +47,9 @@ SUBMITTERS = (Role.CLERK, Role.OPERATOR, Role.SYSTEM)
 SWEEP_EVERY = 4
 FRESH_AFTER = (2, 5)
 AT_ONCE = 50
+LOOKED_AT_ONCE = 500
+MOST_LISTED = 50_000
+"""Lines of a diff that an answer workbook holds; all of them can be asked for, page by page."""
 
 
 class IntakeMissing(Missing):
@@ -78,6 +88,54 @@ class ColumnChoiceWrong(Invalid):
     en = "This choice of a column cannot be used: {said}"
     hint_zh = "请写成“表头=字段名”，不读取的列写成“表头=”；字段名见试运行结果的 columns"
     hint_en = "Write heading=field, or heading= for a column not to be read; the trial run's columns name the fields"
+
+
+class BlankWrong(Invalid):
+    """空白的含义有误: a form that is recorded whole says what it leaves empty."""
+
+    code = "intake.blank"
+    zh = "只有更正（mode=update）可以选择空白单元格保留原值"
+    en = "Empty cells can keep what is on record in corrections alone (mode=update)"
+    hint_zh = "请用 mode=update，或去掉 blank=keep"
+    hint_en = "Use mode=update, or leave out blank=keep"
+
+
+class DiffNotAsked(Conflict):
+    """未要求列出变更."""
+
+    code = "intake.diff_not_asked"
+    zh = "该次导入没有要求列出变更"
+    en = "The changes of this file were not asked for"
+    hint_zh = "请重新上传并加 diff=true"
+    hint_en = "Hand it in again with diff=true"
+
+
+class AbsenceOfTrial(Conflict):
+    """试运行的未列户: a trial run shows them; they are decided about once the list is recorded."""
+
+    code = "absence.of_trial"
+    zh = "试运行只列出名单未列的户，入库后才能登记处理意见"
+    en = "A trial run only shows households that the list leaves out; decide once it is recorded"
+    hint_zh = "请先将该次试运行入库"
+    hint_en = "Record the trial run first"
+
+
+class AbsenceMissing(Missing):
+    """不在未列户中."""
+
+    code = "absence.missing"
+    zh = "户 {household} 不在该次名单的未列户中"
+    en = "Household {household} is not among those that this list leaves out"
+
+
+class AbsenceDecided(Conflict):
+    """未列户已处理: decided once; only an unclear one is decided again."""
+
+    code = "absence.decided"
+    zh = "户 {household} 已有处理意见"
+    en = "Household {household} has been decided about"
+    hint_zh = "如情况有变，请按户的变动办理，或以新的名单重新核对"
+    hint_en = "If things have changed, use the household's own verbs, or hand in a new list"
 
 
 class AnswerNotReady(Conflict):
@@ -129,6 +187,9 @@ class HandedIn:
     system: str | None = None
     columns: Sequence[str] = ()
     """`heading=field` each; nothing after the sign: that column says nothing."""
+    mode: Mode = Mode.RECORD
+    blank: Blank | None = None
+    diff: bool = False
 
 
 def chosen_columns(columns: Sequence[str]) -> dict[str, str | None]:
@@ -149,6 +210,9 @@ async def submit_intake(
     """Keep the file sealed and queue its job, in one commit. `content` is the file and its SHA-256."""
     refuse_odd_year(told.year)
     chosen = chosen_columns(told.columns)
+    blank = meaning_of_blank(told.mode, told.blank)
+    if blank is None:
+        raise BlankWrong
     body, digest = content
     job = await submit_job(tx, officer, KIND, {"dry_run": told.dry_run}, job_id=new_id(), now=now)
     before = {} if told.system is None else await uploads.remembered_choices(tx, told.system, job.id)
@@ -168,6 +232,9 @@ async def submit_intake(
             answered_at=None,
             system=told.system,
             choices=before | chosen,
+            mode=told.mode,
+            blank=blank,
+            diff=told.diff,
         ),
     )
     await uploads.keep_file(tx, keys, job.id, UPLOAD, body)
@@ -202,9 +269,33 @@ async def load_answer(tx: Transaction, keys: KeyRing, job_id: UUID) -> tuple[Int
     return intake, book
 
 
+async def decide_absences(
+    tx: Transaction, officer: Officer, job_id: UUID, decided: Sequence[tuple[UUID, Decided, str]], now: datetime
+) -> None:
+    """What became of households that a village's list left out: written down once, and again while it is unclear. The
+    register is changed by its own verbs alone.
+    """
+    intake = await uploads.find_intake(tx, job_id)
+    if intake is None:
+        raise IntakeMissing
+    if intake.dry_run:
+        raise AbsenceOfTrial
+    held = await absences.lock_absences(tx, job_id, [household for household, _, _ in decided])
+    for household, _, _ in decided:
+        if household not in held:
+            raise AbsenceMissing(household=household)
+        if held[household] not in (None, Decided.UNCLEAR):
+            raise AbsenceDecided(household=household)
+    await absences.save_decided(tx, job_id, decided, officer.sub, now)
+
+
 async def forget_files(tx: Transaction, now: datetime, days: int) -> int:
-    """One batch of files that nobody needs any more; counts, refusals and who handed it in stay on record."""
-    return await uploads.forget_stale(tx, now - timedelta(days=days), AT_ONCE)
+    """One batch of files that nobody needs any more, and of changes that were listed for them; counts, refusals and who
+    handed it in stay on record.
+    """
+    before = now - timedelta(days=days)
+    await drop_diffs(tx, await uploads.changes_listed_before(tx, before, AT_ONCE))
+    return await uploads.forget_stale(tx, before, AT_ONCE)
 
 
 # The worker
@@ -235,11 +326,13 @@ class OpenFile:
 class Prepared:
     """What was done without a transaction for the next step: the opening, a chunk's rows, or the answer workbook."""
 
+    intake: Intake
     opening: Opening
     chunk: int
     numbered: Numbered | None = None
     files: dict[str, tuple[list[str], bytes]] | None = None
     answer: bytes | None = None
+    absent: Sequence[Absent] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +350,10 @@ class Reading:
     seconds: float
 
 
+class _TakenBack(Exception):
+    """The end of a trial of corrections: everything back, nothing wrong."""
+
+
 class Workbooks:
     """导入任务: prepares and runs the chunks of one file at a time."""
 
@@ -270,15 +367,16 @@ class Workbooks:
         opening = await self._opening(job, file)
         chunk = 0 if job.cursor is None else int(job.cursor["chunk"])
         if chunk == 0:
-            return Prepared(opening, 0)
+            return Prepared(file.intake, opening, 0)
         if chunk > opening.chunks:
-            return Prepared(opening, chunk, answer=await self._answer(job, file))
+            absent = await self._absent(job, file)
+            return Prepared(file.intake, opening, chunk, answer=await self._answer(job, file, absent), absent=absent)
         if chunk in FRESH_AFTER or chunk % SWEEP_EVERY == 0:
             await self._reading.maintain(chunk in FRESH_AFTER)
         encoded = await self._current(job, file, opening, chunk)
         if chunk < opening.chunks:
             file.ahead = chunk + 1, asyncio.create_task(self._encoded(job, file, opening, chunk + 1))
-        return Prepared(opening, chunk, encoded.numbered, encoded.files)
+        return Prepared(file.intake, opening, chunk, encoded.numbered, encoded.files)
 
     async def _file(self, job: Job) -> OpenFile:
         held = self._open.get(job.id)
@@ -334,22 +432,38 @@ class Workbooks:
         """
         keys = keys or await file.child.keys_of(chunk)
         async with self._reading.transaction(job) as tx:
-            register = await _register(tx, keys, file.intake.observed_on)
-            drawn = await store.draw_numbers(tx, *_unknown(keys, register))
-        terms = Terms(file.intake.observed_on, "division" in opening.fields, opening.headings)
-        numbered = arrive(keys, register, terms, _iterators(drawn))
+            register = await _register(tx, keys, file.intake)
+            amends = file.intake.mode is Mode.UPDATE
+            drawn = ([], []) if amends else await store.draw_numbers(tx, *_unknown(keys, register))
+        terms = Terms(file.intake.observed_on, "division" in opening.fields, opening.headings, file.intake.mode)
+        numbered = amend(keys, register, terms) if amends else arrive(keys, register, terms, _iterators(drawn))
         return Encoded(keys, register, numbered, await file.child.encode(job.id, chunk, numbered))
 
     async def _known(self, job: Job, file: OpenFile, keys: ChunkKeys) -> Register:
         async with self._reading.transaction(job) as tx:
-            return await _register(tx, keys, file.intake.observed_on)
+            return await _register(tx, keys, file.intake)
 
-    async def _answer(self, job: Job, file: OpenFile) -> bytes:
+    async def _absent(self, job: Job, file: OpenFile) -> list[Absent]:
+        """Of a village's full list, whom it leaves out."""
+        if file.intake.mode is not Mode.REPLACE_VILLAGE:
+            return []
+        villages, numbers = await file.child.listed()
+        async with self._reading.transaction(job) as tx:
+            await store.hasten(tx)
+            return await absences.absent_from(tx, villages, numbers)
+
+    async def _answer(self, job: Job, file: OpenFile, absent: Sequence[Absent]) -> bytes:
         async with self._reading.transaction(job) as tx:
             refusals = await uploads.load_refusals(tx, job.id)
             doubts = await uploads.load_doubts(tx, job.id)
             counts = await uploads.load_counts(tx, job.id)
-        return await file.child.answer(refusals, doubts, {LABELS[name]: count for name, count in counts.items()})
+            changes = await load_diff(tx, job.id, MOST_LISTED) if file.intake.diff else []
+        told: dict[str, Any] = {LABELS[name]: count for name, count in counts.items()}
+        if file.intake.mode is Mode.REPLACE_VILLAGE:
+            told["名单未列的户"] = len(absent)
+        if len(changes) == MOST_LISTED:
+            told["变更页"] = f"只列前{MOST_LISTED}项，其余见接口"
+        return await file.child.answer(refusals, doubts, told, [one.line for one in absent], changes)
 
     async def run_chunk(self, tx: Transaction, job: Job, now: datetime, prepared: Prepared) -> Step:
         """One step in one commit: the reading, a chunk, or the answer."""
@@ -376,14 +490,22 @@ class Workbooks:
 
     async def _record(self, tx: Transaction, job: Job, now: datetime, prepared: Prepared) -> dict[str, int]:
         opening = prepared.opening
-        columns = store.Columns(opening.household_columns, opening.person_columns, opening.sealed_columns)
+        told = (opening.household_columns, opening.person_columns, opening.sealed_columns)
+        items = tuple(name for name in INCOME_ITEM_NAMES if name in opening.fields)
+        columns = store.Columns(*told, items, prepared.intake.blank if prepared.intake.mode is Mode.UPDATE else None)
         await store.hasten(tx)
         await store.stage(tx, job.id, prepared.files or {})
         change = await store.classify(tx, job.id, columns)
+        if prepared.intake.diff:
+            await save_diff(tx, job.id, change, columns)
         await uploads.save_doubts(tx, job.id, change.claims)
-        if not job.parameters["dry_run"]:
+        look = Look(job.sub, now, today(now), job.id)
+        seen: list[Seen] = []
+        if columns.blank is not None:
+            seen = await self._correct(tx, job, change, columns, look, prepared)
+        elif not job.parameters["dry_run"]:
             await store.apply(tx, job.id, change, job.sub, now, columns)
-            await store.settle_doubts(tx, change, Look(job.sub, now, today(now), job.id), opening.asked)
+            await store.settle_doubts(tx, change, look, opening.asked)
         await store.unstage(tx, job.id)
         return {
             "rows": change.rows_new + change.rows_changed + change.rows_unchanged,
@@ -391,8 +513,42 @@ class Workbooks:
             "rows_changed": change.rows_changed,
             "rows_unchanged": change.rows_unchanged,
             "rows_refused": 0,
-            "doubts": change.doubts,
+            "doubts": change.doubts + len(seen),
         }
+
+    async def _correct(
+        self, tx: Transaction, job: Job, change: store.Change, columns: store.Columns, look: Look, prepared: Prepared
+    ) -> list[Seen]:
+        """Corrections are recorded, then their households are looked at whole; of a trial run all of it is taken back:
+        only what was found is kept, for its answer.
+        """
+        seen: list[Seen] = []
+        with suppress(_TakenBack):
+            async with tx.driver.transaction():
+                await store.apply(tx, job.id, change, look.by, look.now, columns)
+                seen, households, asked = await self._looked(tx, job, prepared)
+                if job.parameters["dry_run"]:
+                    raise _TakenBack
+                await store.settle_doubts(tx, change, look, AskedChecks())
+                await save_seen_doubts(tx, households, seen, asked, look)
+        await uploads.save_seen(tx, job.id, seen)
+        return seen
+
+    async def _looked(self, tx: Transaction, job: Job, prepared: Prepared) -> tuple[list[Seen], list[int], AskedChecks]:
+        homes, rows = await store.staged_rows(tx, job.id)
+        numbers = await parameters(tx)
+        seen: list[Seen] = []
+        asked, on, spoken = AskedChecks(), prepared.intake.observed_on, frozenset(prepared.opening.fields)
+        for at in range(0, len(homes), LOOKED_AT_ONCE):
+            part = homes[at : at + LOOKED_AT_ONCE]
+            records = await load_households(tx, [id_ for id_, _, _ in part], self._reading.keys)
+            corrected = [
+                Corrected(no, entry_of(records[id_].household), records[id_].persons, row, rows)
+                for id_, no, row in part
+            ]
+            found, asked = await asyncio.to_thread(look_again, self._reading.keys, corrected, on, numbers, spoken)
+            seen.extend(found)
+        return seen, [no for _, no, _ in homes], asked
 
     def _step(self, job: Job, prepared: Prepared, done: int) -> Step:
         following = prepared.chunk + 1
@@ -406,6 +562,7 @@ class Workbooks:
             raise RowsLost(rows=prepared.opening.rows, told=counts["rows"])
         await uploads.keep_file(tx, self._reading.keys, job.id, ANSWER, prepared.answer or b"")
         await uploads.save_answered(tx, job.id, now)
+        await absences.save_absences(tx, job.id, prepared.absent)
         return Step(
             cursor=job.cursor, done=job.done, total=prepared.opening.rows, phase="done", is_last=True, result=counts
         )
@@ -459,7 +616,7 @@ OUTCOMES: dict[JobState, Any] = {
 }
 
 
-async def _register(tx: Transaction, keys: ChunkKeys, on: date) -> Register:
+async def _register(tx: Transaction, keys: ChunkKeys, intake: Intake) -> Register:
     """What the register knows of the chunk's keys, under the submitter's scope."""
     await store.hasten(tx)
     numbers = [household.number for household in keys.households]
@@ -467,13 +624,16 @@ async def _register(tx: Transaction, keys: ChunkKeys, on: date) -> Register:
     real = [identity for person in keys.persons for identity in person.identities]
     own = [identity for person in keys.persons for identity in person.provisional]
     people = await store.known_people(tx, [*real, *own])
-    divisions = {household.division for household in keys.households} | {one.division for one in households.values()}
+    said = {one.division for one in keys.households if one.division is not None}
+    divisions = said | {one.division for one in households.values()}
+    amended = [one.no for one in households.values()] if intake.mode is Mode.UPDATE else []
     return Register(
         households=households,
         hidden_numbers=frozenset(await store.hidden_numbers(tx, numbers, households)),
         people=people,
         hidden_people=frozenset(await store.hidden_identities(tx, real, people)),
-        villages=frozenset(await store.villages_in_force(tx, sorted(divisions), on)),
+        villages=frozenset(await store.villages_in_force(tx, sorted(divisions), intake.observed_on)),
+        members=await store.known_members(tx, amended) if amended else {},
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 
 import polars as pl
@@ -16,7 +17,7 @@ from services.registry.checks.living import LIVING
 from services.registry.checks.schooling import SCHOOLING
 from services.registry.checks.structure import STRUCTURE
 from services.registry.domain.decisions import HouseholdEntry
-from services.registry.domain.inspection import Check, frames_of_many
+from services.registry.domain.inspection import NO_FINDINGS, PARTS_OF, Check, frames_of_many
 from shared.parameters import Parameters
 
 CHECKS: tuple[Check, ...] = (
@@ -49,4 +50,23 @@ def doubts_of_many(
     return pl.concat(check.run(frames) for check in asked), tuple(check.id for check in asked)
 
 
-__all__ = ["ABOUT_HOUSEHOLDS", "CHECKS", "QUESTIONS", "checks_with", "doubts_of", "doubts_of_many"]
+Asked = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+
+
+def doubts_of_part(
+    entries: Sequence[HouseholdEntry], on: date, parameters: Parameters, spoken: frozenset[str]
+) -> tuple[pl.DataFrame, Asked]:
+    """The same of households on record that were corrected in these fields alone: asked are the checks that look at one
+    of them, with all else as it stands on record. Which were asked whole, which in parts, and of those the fields.
+    """
+    told = {name for name, parts in PARTS_OF.items() if name in spoken or not parts.isdisjoint(spoken)}
+    whole = frames_of_many(entries, on)
+    in_parts = replace(whole, fields=spoken)
+    checks = [one for one in checks_with(parameters) if one.severity == "doubt" and not told.isdisjoint(one.fields)]
+    asked = [one for one in checks if one.is_asked((in_parts if one.in_parts else whole).fields, on)]
+    found = [check.run(in_parts if check.in_parts else whole) for check in asked]
+    names = [tuple(one.id for one in asked if one.in_parts is is_part) for is_part in (False, True)]
+    return pl.concat(found) if found else NO_FINDINGS, (names[0], names[1], tuple(sorted(told)))
+
+
+__all__ = ["ABOUT_HOUSEHOLDS", "CHECKS", "QUESTIONS", "checks_with", "doubts_of", "doubts_of_many", "doubts_of_part"]

@@ -120,10 +120,10 @@ class Check:
     def run(self, frames: Frames) -> pl.DataFrame:
         """The rows in doubt, each with the field to mark, what was seen there, and the facts that were looked at."""
         if not self.is_asked(frames.fields, frames.on):
-            return _FINDINGS
+            return NO_FINDINGS
         found = self.find(replace(frames, parameters=self.parameters))
         if found.is_empty():
-            return _FINDINGS
+            return NO_FINDINGS
         found = (
             found.select(pl.lit(self.id).alias("check"), *FINDING_SCHEMA).cast({"row": pl.UInt32}).sort("row", "field")
         )
@@ -169,7 +169,7 @@ def _text_of(field: Field) -> pl.Expr:
     return value.cast(pl.String)
 
 
-_FINDINGS = pl.DataFrame(schema={"check": pl.String, **FINDING_SCHEMA, "facts": pl.String})
+NO_FINDINGS = pl.DataFrame(schema={"check": pl.String, **FINDING_SCHEMA, "facts": pl.String})
 """No finding."""
 
 

@@ -10,7 +10,7 @@ import os
 import re
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 import polars as pl
 import xlsxwriter
 
+from services.registry.domain.diffs import field_zh, value_zh
 from services.registry.domain.places import row_of, table_of
 from services.registry.forms.header import Column, Header
 from services.registry.forms.layout import Layout, Table
@@ -45,8 +46,12 @@ def write_answer(
     refusals: pl.DataFrame,
     doubts: pl.DataFrame,
     summary: Mapping[str, str | int],
+    absent: Sequence[Sequence[str | int | None]] = (),
+    changes: Sequence[Sequence[str | int | None]] = (),
 ) -> bytes:
-    """The workbook; `refusals` has row, column, zh; `doubts` has row, column, check, zh."""
+    """The workbook; `refusals` has row, column, zh; `doubts` has row, column, check, zh; `absent` are lines of
+    households that a village's list does not name, `changes` are row, number, name, kind, field, before and after.
+    """
     with tempfile.TemporaryDirectory(prefix=f"{ANSWER_FOLDER}{os.getpid()}-") as folder:
         out = Path(folder) / "answer.xlsx"
         with xlsxwriter.Workbook(out, {**OPTIONS, "tmpdir": folder}) as book:
@@ -57,6 +62,10 @@ def write_answer(
                 if at == 0 or own:
                     _returned(book, styles, _page_name(at, table), table, own)
             _doubtful(book, styles, layout, doubts)
+            if changes:
+                _plain_page(book, styles, "变更", CHANGED, _in_words(changes))
+            if absent:
+                _plain_page(book, styles, "名单未列", ABSENT, absent)
             _summary(book, styles, summary, layout)
         return out.read_bytes()
 
@@ -194,6 +203,36 @@ def _doubtful(book: Any, styles: Styles, layout: Layout, doubts: pl.DataFrame) -
         page.write_string(at, 4, zh, styles.text)
         if several:
             page.write_string(at, 5, name, styles.text)
+
+
+ABSENT = ("户编号", "行政村代码", "村民小组", "户主", "在册人数", "处理意见", "理由")
+
+
+CHANGED = ("原行号", "户编号", "姓名", "变更", "项目", "原值", "新值")
+KINDS = {"new": "新增", "changed": "变更", "left": "离户"}
+
+
+def _in_words(changes: Sequence[Sequence[Any]]) -> Iterable[Sequence[str | int | None]]:
+    for row, number, name, kind, field, before, after in changes:
+        values = (value_zh(field, before), value_zh(field, after))
+        yield row, number, name, KINDS[kind], field_zh(field), *values
+
+
+def _plain_page(
+    book: Any, styles: Styles, name: str, header: Sequence[str], lines: Iterable[Sequence[str | int | None]]
+) -> None:
+    """A sheet of lines as they are."""
+    page = book.add_worksheet(name)
+    page.freeze_panes(1, 0)
+    page.set_column(0, len(header) - 1, 18)
+    for at, wording in enumerate(header):
+        page.write_string(0, at, wording, styles.head)
+    for row, line in enumerate(lines, start=1):
+        for at, value in enumerate(line):
+            if isinstance(value, int):
+                page.write_number(row, at, value)
+            else:
+                write_text(page, row, at, value, styles.text)
 
 
 def _summary(book: Any, styles: Styles, summary: Mapping[str, str | int], layout: Layout) -> None:

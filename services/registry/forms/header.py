@@ -18,6 +18,8 @@ from services.registry.forms.problems import HeaderIncomplete, HeaderNotFound, H
 from services.registry.forms.wordings import HEAD_AT, Meaning, Unit, recognise, unit_of
 
 NEEDED = (*(one.name for one in FIELDS if one.required), "id_number")
+NAMING = frozenset({"name", "id_number", "person_number"})
+"""By what a person on record is met again within his household."""
 _RECOGNISED = 3
 _DEEPEST = 3
 _SHEET_UNIT = re.compile(r"(?<![一-鿿])(?:金额|面积|计量)?单位\s*[:：]\s*([^\s)）]+)")
@@ -86,6 +88,8 @@ class Header:
     nameless: tuple[str, ...] = ()
     kin: dict[int, str] = field(default_factory=dict)
     """Groups whose relation to the head the headings themselves say."""
+    amends: bool = False
+    """Whether it says a part of what is on record: then a household's number is all that it must have."""
 
     @property
     def groups(self) -> tuple[int, ...]:
@@ -131,17 +135,19 @@ class Header:
     @property
     def of_persons(self) -> bool:
         """Whether its rows name persons."""
+        if self.amends:
+            return not NAMING.isdisjoint(self.fields)
         return "name" in self.fields and "relation" in self.fields
 
     @property
     def of_households(self) -> bool:
         """Whether its rows are households that some other sheet names the members of."""
-        return "number" in self.fields and not {"name", "relation", "id_number"} & set(self.fields)
+        return "number" in self.fields and not ({"name", "relation", "id_number"} & set(self.fields) or self.of_persons)
 
     @property
     def missing(self) -> list[str]:
         """What it lacks to be a table of persons."""
-        return [name for name in NEEDED if name not in self.fields]
+        return [name for name in (("number",) if self.amends else NEEDED) if name not in self.fields]
 
 
 def _of_person(one: Column) -> bool:
@@ -149,7 +155,12 @@ def _of_person(one: Column) -> bool:
 
 
 def find_header(
-    cells: pl.DataFrame, rows: int, *, merged: Sequence[Range] = (), choices: Choices | None = None
+    cells: pl.DataFrame,
+    rows: int,
+    *,
+    merged: Sequence[Range] = (),
+    choices: Choices | None = None,
+    amends: bool = False,
 ) -> Header | None:
     """The leading rows that name most fields, as few as say so; none when hardly a wording is known."""
     lines = [[_seen(cell) for cell in line] for line in cells.head(rows + _DEEPEST).iter_rows()]
@@ -162,9 +173,9 @@ def find_header(
             score = _score(_joined(lines, top, depth, merged), choices)
             if best is None or (score, -depth) > best[:2]:
                 best = (score, -depth, top)
-    if best is None or best[0] < _RECOGNISED:
+    if best is None or best[0] < (_RECOGNISED - 1 if amends else _RECOGNISED):
         return None
-    return _header(lines, best[2], -best[1], merged, choices)
+    return _header(lines, (best[2], -best[1]), merged, choices, amends=amends)
 
 
 def _seen(cell: str | None) -> str:
@@ -226,7 +237,10 @@ def _unit_in(part: str, said: Meaning) -> Unit | None:
     return unit_of(said.field, found[1]) if found else None
 
 
-def _header(lines: list[list[str]], top: int, depth: int, merged: Sequence[Range], choices: Choices) -> Header:
+def _header(
+    lines: list[list[str]], place: tuple[int, int], merged: Sequence[Range], choices: Choices, *, amends: bool
+) -> Header:
+    top, depth = place
     columns: list[Column] = []
     taken: dict[str, int] = defaultdict(int)
     for at, parts in enumerate(_joined(lines, top, depth, merged)):
@@ -239,7 +253,7 @@ def _header(lines: list[list[str]], top: int, depth: int, merged: Sequence[Range
         columns.append(Column(at, shown, said, why, 0 if said is None else said.member))
     columns = _with_units([cell for line in lines[:top] for cell in line if cell], _grouped(columns))
     kin = {one.group: one.meaning.kin for one in columns if one.meaning is not None and one.meaning.kin is not None}
-    return _without_nobody(_without_false_head(Header(top + depth, tuple(columns), top + 1, kin=kin)))
+    return _without_nobody(_without_false_head(Header(top + depth, tuple(columns), top + 1, kin=kin, amends=amends)))
 
 
 def _with_units(above: list[str], columns: list[Column]) -> list[Column]:
@@ -287,7 +301,7 @@ def _starts(columns: list[Column], count: int) -> list[int]:
 def _without_false_head(header: Header) -> Header:
     """Where each row is one person, `户主姓名` only repeats whose household it is: it is no second person."""
     plain = {one.name for one in header.all if one.group == 0 and one.meaning is not None}
-    if not {"name", "relation"} <= plain or not header.kin:
+    if not ({"name"} if header.amends else {"name", "relation"}) <= plain or not header.kin:
         return header
     known = [
         replace(one, meaning=None, why="of_head", group=0) if one.group <= HEAD_AT + 1 and one.group < 0 else one

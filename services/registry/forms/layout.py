@@ -96,7 +96,9 @@ class Layout:
         return tuple(dict.fromkeys(name for table in self.tables for name in table.header.fields))
 
 
-def find_tables(path: Path, limits: Limits, choices: Choices | None = None) -> tuple[tuple[Table, ...], list[Note]]:
+def find_tables(
+    path: Path, limits: Limits, choices: Choices | None = None, *, amends: bool = False
+) -> tuple[tuple[Table, ...], list[Note]]:
     """The tables of a file: persons, and households that a sheet of persons belongs to; all others are named."""
     tables: list[Table] = []
     notes: list[Note] = []
@@ -106,7 +108,7 @@ def find_tables(path: Path, limits: Limits, choices: Choices | None = None) -> t
             notes.append(Note("sheet.hidden", "隐藏的工作表，未读取", "a hidden sheet, not read", sheet.name))
             continue
         header = None if not sheet.cells.height else find_header(
-            sheet.cells, limits.header_rows, merged=sheet.marks.merged, choices=choices
+            sheet.cells, limits.header_rows, merged=sheet.marks.merged, choices=choices, amends=amends
         )  # fmt: skip
         if header is None:
             if sheet.cells.height:
@@ -120,7 +122,7 @@ def find_tables(path: Path, limits: Limits, choices: Choices | None = None) -> t
             refuse_repeated(header)
             lacking.append(header)
             notes.append(_incomplete(sheet, header))
-    if not any(table.header.of_persons for table in tables):
+    if not any(table.header.of_persons or amends for table in tables):
         raise (
             header_incomplete((lacking or [table.header for table in tables])[0])
             if lacking or tables
@@ -148,9 +150,11 @@ def _with_nameless(sheet: Sheet, header: Header) -> Header:
     return replace(header, nameless=tuple(f"第{at + 1}列（无表头）" for at in used))
 
 
-def lay_out(path: Path, limits: Limits, choices: Choices | None = None, source: str | None = None) -> Layout:
+def lay_out(
+    path: Path, limits: Limits, choices: Choices | None = None, source: str | None = None, *, amends: bool = False
+) -> Layout:
     """Every row of every table, in order: tables of persons first."""
-    tables, notes = find_tables(path, limits, choices)
+    tables, notes = find_tables(path, limits, choices, amends=amends)
     frames: list[pl.DataFrame] = []
     places: list[Place] = []
     rows = 0

@@ -19,7 +19,7 @@ from services.registry.domain.inspection import Check, Frames, type_of
 from services.registry.domain.numbers import births, checksum_holds, damaged
 from services.registry.domain.places import ROW_MASK
 from services.registry.forms.cells import NO_DAY, Column, Wrong, half_width, months_of, read_column, translated
-from services.registry.forms.header import Choices, Header
+from services.registry.forms.header import NAMING, Choices, Header
 from services.registry.forms.layout import Layout, Note, Place, Table, lay_out, places_of
 from services.registry.forms.limits import Limits
 from services.registry.forms.shaping import incomes_of, persons_of, source_values, statuses_of, with_combined
@@ -46,6 +46,8 @@ class Reading:
     incomes: pl.DataFrame
     doubts: pl.DataFrame
     refusals: pl.DataFrame
+    numbers: pl.Series
+    """Every household that the file names, refused ones too."""
 
     @property
     def header(self) -> Header:
@@ -96,24 +98,32 @@ def read_file(
     limits: Limits | None = None,
     choices: Choices | None = None,
     source: str | None = None,
+    amends: bool = False,
 ) -> Reading:
-    """Read one upload. Whole-file faults are raised; everything else is marked row by row."""
-    layout = lay_out(path, limits or Limits(), choices, source)
-    rows, refusals = _typed(layout)
-    households, differing = _households(rows, default_year)
+    """Read one upload. Whole-file faults are raised; everything else is marked row by row. One that `amends` says a
+    part of households on record: what they are as a whole, nobody can ask of it.
+    """
+    layout = lay_out(path, limits or Limits(), choices, source, amends=amends)
+    rows, refusals = _typed(layout, amends=amends)
+    households, differing = _households(rows, default_year, amends=amends)
     everything = Frames(rows.filter("counts"), households, on, frozenset(layout.fields))
     refusals.append(differing)
     refusals.extend(_structural(rows, households, scope))
-    refusals.extend(_homeless(rows, layout))
+    if amends:
+        checks = ()
+        refusals.extend(_nameless(rows))
+    else:
+        refusals.extend(_missing(rows, layout.raw, name) for name in ("name", "relation"))
+        refusals.extend(_homeless(rows, layout))
     refusals.extend(_failed(check, everything) for check in checks if check.severity == "refusal")
     refused = pl.concat(refusals).unique(["row", "field", "code"], keep="first", maintain_order=True)
     persons = _without(everything.persons, refused)
     kept = replace(everything, persons=persons, households=_without(households, refused))
     doubts = [check.run(kept) for check in checks if check.severity == "doubt"]
-    return _reading(layout, kept, refused, rows, doubts)
+    return _reading(layout, kept, refused, rows, doubts, amends=amends)
 
 
-def _typed(layout: Layout) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
+def _typed(layout: Layout, *, amends: bool) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
     """Every field of the catalogue typed (null where the file lacks it), and the cells that could not be read."""
     raw = layout.raw
     keyed = raw.select("row", "household")
@@ -132,8 +142,7 @@ def _typed(layout: Layout) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
         refusals.extend(refusal(keyed.filter(mask), field.name, wrong) for mask, wrong in column.wrong if mask.any())
     rows = keyed.with_columns(series.alias(name) for name, series in columns.items())
     rows = rows.with_columns(source_values(raw, [name for name in layout.fields if name in raw.columns]))
-    rows = rows.with_columns(_counts(raw).alias("counts"))
-    refusals.extend(_missing(rows, raw, name) for name in ("name", "relation"))
+    rows = rows.with_columns(_counts(raw, _OF_PERSON if amends else _PERSON_SIGNS).alias("counts"))
     return with_combined(rows), refusals
 
 
@@ -150,10 +159,10 @@ def _with_day(column: Column, raw: pl.DataFrame) -> Column:
     return Column(values, wrong)
 
 
-def _counts(raw: pl.DataFrame) -> pl.Series:
+def _counts(raw: pl.DataFrame, names: Sequence[str]) -> pl.Series:
     """Lines that stand for a person, and those of a household of which no line does: the others only say more of it."""
-    signs = [pl.col(sign).is_not_null() for sign in _PERSON_SIGNS if sign in raw.columns]
-    person = raw.select("household", pl.any_horizontal(signs).alias("person"))
+    signs = [pl.col(sign).is_not_null() for sign in names if sign in raw.columns]
+    person = raw.select("household", pl.any_horizontal(signs or [pl.lit(False)]).alias("person"))
     return person.select(pl.col("person") | ~pl.col("person").any().over("household")).to_series()
 
 
@@ -205,10 +214,30 @@ def _missing(rows: pl.DataFrame, raw: pl.DataFrame, name: str) -> pl.DataFrame:
     return refusal(rows.filter(absent), name, Wrong("cell.missing", "必须填写", "must be filled in"))
 
 
+_NOBODY = Wrong(
+    "person.unnamed", "没有写明是哪名成员（姓名、证件号码或人编号）", "does not say which member it is about"
+)
+_TWICE = Wrong("person.repeated", "同一证件号码在本表重复出现", "the same number stands twice in this file")
+_NUMBERLESS = Wrong("cell.missing", "必须填写", "must be filled in")
+
+
+def _nameless(rows: pl.DataFrame) -> list[pl.DataFrame]:
+    """Of corrections: whose household, and which of its members, has to be said."""
+    said = pl.any_horizontal(pl.col(name).is_not_null() for name in _OF_PERSON)
+    named = pl.any_horizontal(pl.col(name).is_not_null() for name in NAMING)
+    again = pl.col("id_number").is_not_null() & ~pl.col("id_number").is_first_distinct()
+    return [
+        refusal(rows.filter(pl.col("household").str.starts_with("#")), "number", _NUMBERLESS),
+        refusal(rows.filter(said & ~named), "name", _NOBODY),
+        refusal(rows.filter(again), "id_number", _TWICE),
+    ]
+
+
 _OF_HOUSEHOLD = tuple(field.name for field in FIELDS if field.level is not Level.PERSON)
+_OF_PERSON = tuple(field.name for field in FIELDS if field.level is Level.PERSON)
 
 
-def _households(rows: pl.DataFrame, default_year: Period | None) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _households(rows: pl.DataFrame, default_year: Period | None, *, amends: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
     """One row a household; cells that contradict one another go back."""
     grouped = rows.group_by("household", maintain_order=True).agg(
         pl.col("row").filter(pl.col("counts")).first().fill_null(pl.col("row").first()),
@@ -220,8 +249,9 @@ def _households(rows: pl.DataFrame, default_year: Period | None) -> tuple[pl.Dat
     )
     differing = [_differing(rows, grouped, name) for name in _OF_HOUSEHOLD if grouped[f"{name}?"].any()]
     households = grouped.drop(f"{name}?" for name in _OF_HOUSEHOLD)
-    own = pl.col("number").str.slice(0, 12).cast(pl.Int64, strict=False)
-    households = households.with_columns(pl.coalesce("division", own).alias("division"))
+    if not amends:  # one on record may have moved away from where its number was given
+        own = pl.col("number").str.slice(0, 12).cast(pl.Int64, strict=False)
+        households = households.with_columns(pl.coalesce("division", own).alias("division"))
     if default_year is not None:
         households = households.with_columns(
             pl.col("income_year_from").fill_null(default_year.first),
@@ -325,31 +355,37 @@ def _reading(
     refused: pl.DataFrame,
     rows: pl.DataFrame,
     doubts: list[pl.DataFrame],
+    *,
+    amends: bool,
 ) -> Reading:
     numbers = kept.households.select("household", "number")
-    persons = persons_of(kept.persons).join(numbers, on="household", how="left", maintain_order="left")
+    named = pl.any_horizontal(pl.col(name).is_not_null() for name in NAMING)
+    people = kept.persons.filter(named) if amends else kept.persons
+    persons = persons_of(people).join(numbers, on="household", how="left", maintain_order="left")
     found = pl.concat(doubts) if doubts else pl.DataFrame(schema=_NO_DOUBTS)
     by_row = persons.select(pl.col("row").cast(pl.UInt32), "number")
+    none = pl.lit(None if amends else [], dtype=pl.List(pl.String))
     households = kept.households.rename({"household_source_values": "source_values"}).with_columns(
-        pl.col("other_causes").str.split("|").fill_null(pl.lit([], dtype=pl.List(pl.String)))
+        pl.col("other_causes").str.split("|").fill_null(none)
     )
     counted = rows.filter("counts").height
     return Reading(
         layout=replace(layout, raw=layout.raw.clear()),
         rows=counted,
-        rows_refused=counted - persons.height,
+        rows_refused=counted - kept.persons.height,
         households=households,
         persons=persons,
         statuses=statuses_of(kept.households),
-        incomes=incomes_of(kept.households),
+        incomes=incomes_of(kept.households, amends=amends),
         doubts=_headed(found.join(by_row, on="row", how="left", maintain_order="left"), layout).with_columns(
             pl.lit("doubt").alias("severity")
         ),
         refusals=_named(_with_innocent(refused, rows, layout), layout),
+        numbers=rows["household"].unique(),
     )
 
 
-_NO_DOUBTS = {"check": pl.String, "row": pl.UInt32, "field": pl.String, "zh": pl.String, "en": pl.String}
+_NO_DOUBTS = dict.fromkeys(("check", "field", "zh", "en", "facts"), pl.String) | {"row": pl.UInt32}
 
 
 def _with_innocent(refused: pl.DataFrame, rows: pl.DataFrame, layout: Layout) -> pl.DataFrame:

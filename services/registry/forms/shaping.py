@@ -119,8 +119,10 @@ def statuses_of(households: pl.DataFrame) -> pl.DataFrame:
     return spans.with_columns(pl.lit(None, pl.Date).alias("until"))
 
 
-def incomes_of(households: pl.DataFrame) -> pl.DataFrame:
-    """A row for each amount that is not nothing; a declaration of nothing is one row of 0, so that it is known."""
+def incomes_of(households: pl.DataFrame, *, amends: bool = False) -> pl.DataFrame:
+    """A row for each amount that is not nothing; a declaration of nothing is one row of 0, so that it is known. A
+    correction to nothing is a row of its own: it takes back what was declared.
+    """
     keys = ["household", "row", "number", "income_year_from", "income_year_to"]
     written = households.unpivot(INCOME_ITEM_NAMES, index=keys, variable_name="item", value_name="fen").drop_nulls(
         "fen"
@@ -131,7 +133,7 @@ def incomes_of(households: pl.DataFrame) -> pl.DataFrame:
         .unique("household", maintain_order=True)
         .with_columns(pl.lit(INCOME_ITEM_NAMES[0]).alias("item"))
     )
-    rows = pl.concat([written.filter(pl.col("fen") != 0), nothing])
+    rows = written if amends else pl.concat([written.filter(pl.col("fen") != 0), nothing])
     component = pl.col("item").replace_strict(list(COMPONENT_OF), list(COMPONENT_OF.values()), return_dtype=pl.String)
     return rows.select(
         "household",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NamedTuple
 
+from services.registry.domain.modes import Blank, Mode
 from services.registry.forms.limits import Limits
 from shared.parameters import Parameter
 from shared.values import Period, Scope
@@ -27,6 +28,13 @@ class Asked:
     """What somebody has said that its headings mean."""
     parameters: tuple[Parameter, ...] = ()
     """The dated numbers that checks compare with."""
+    mode: Mode = Mode.RECORD
+    blank: Blank = Blank.ERASE
+
+    @property
+    def amends(self) -> bool:
+        """Whether the file says a part of what is on record."""
+        return self.mode is Mode.UPDATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +80,8 @@ class HouseholdKey(NamedTuple):
     """A household of the chunk: its number, where it lies, the row of its head."""
 
     number: str
-    division: int
+    division: int | None
+    """Nothing where a correction does not say it."""
     row: int
 
 
@@ -83,9 +92,12 @@ class PersonKey(NamedTuple):
 
     row: int
     number: str
-    relation: str
+    relation: str | None
     identities: list[bytes]
     provisional: list[bytes]
+    name: str | None = None
+    person_number: str | None = None
+    """Of a correction alone: there a person is met by them."""
 
 
 @dataclass(frozen=True, slots=True)

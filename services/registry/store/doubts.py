@@ -7,7 +7,7 @@ claim about statuses, a run over the register), so the roads cannot differ. No s
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from hashlib import sha256
 from typing import Any
@@ -151,6 +151,41 @@ async def save_doubts_of_many(
         OF_HOUSEHOLDS, look.now, look.by, look.today, look.batch, homes, *columns, list(asked)
     )
     return int(done.split()[-1])
+
+
+# Corrections: households looked at whole, of whom the file says a part
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """复查所见: a doubt about a household on record, and the row of the file that gave cause to look."""
+
+    household_no: int
+    person_no: int | None
+    check_id: str
+    severity: str
+    field: str
+    detail_zh: str
+    detail_en: str
+    fingerprints: str
+    row: int
+
+
+OF_A_LOOK = settling(
+    """select household_no, person_no, check_id, severity, field, zh, en, fingerprints, row
+    from unnest($6::bigint[], $7::bigint[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[],
+      $14::int[]) as f(household_no, person_no, check_id, severity, field, zh, en, fingerprints, row)""",
+    "d.check_id = any($15::text[]) or (d.check_id = any($16::text[]) and d.field = any($17::text[]))",
+)
+
+
+async def save_seen_doubts(
+    tx: Transaction, households: Sequence[int], seen: Sequence[Seen], asked: AskedChecks, look: Look
+) -> None:
+    """What is in doubt now of these households, by the checks that were asked."""
+    columns = [[getattr(one, name.name) for one in seen] for name in fields(Seen)]
+    given = (list(asked.whole), list(asked.in_parts), list(asked.fields))
+    await tx.driver.execute(OF_A_LOOK, look.now, look.by, look.today, look.batch, list(households), *columns, *given)
 
 
 # Files

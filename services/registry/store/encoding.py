@@ -56,9 +56,10 @@ class Book:
             limits=asked.limits,
             source=asked.system,
             choices=asked.choices,
+            amends=asked.amends,
         )
         self._headings = headings_of(self.reading.places)
-        self._chunk_of = _chunks(self.reading.persons, asked.chunk_rows)
+        self._chunk_of = _chunks(self.reading, asked)
 
     def opening(self) -> Opening:
         """What the parent must know of the whole file."""
@@ -71,7 +72,7 @@ class Book:
             headings=self._headings,
             told=reading.as_json(),
             household_columns=_household_columns(reading.fields),
-            person_columns=_person_columns(reading.fields),
+            person_columns=_person_columns(reading.fields, amends=self.asked.amends),
             sealed_columns=tuple(f"{name}_sealed" for name in SEALED if name in reading.fields),
             refusals=_refusals(reading.refusals),
             asked=_asked(self._checks, frozenset(reading.fields), self.asked.observed_on),
@@ -86,6 +87,8 @@ class Book:
         households = self._of(self.reading.households, chunk).select("number", "division", "row")
         persons = self._of(self.reading.persons, chunk)
         index = self.keys.blind_indexes
+        none = pl.lit(None, pl.String)
+        met_by = ("name", "person_number") if self.asked.amends else (none.alias("name"), none.alias("person_number"))
         return ChunkKeys(
             households=[HouseholdKey(*row) for row in households.iter_rows()],
             persons=[
@@ -95,9 +98,11 @@ class Book:
                     relation=relation,
                     identities=[] if provisional else index("citizen_id", text),
                     provisional=index("provisional", own),
+                    name=name,
+                    person_number=person_number,
                 )
-                for row, number, relation, provisional, text, own in persons.select(
-                    "row", "number", "relation", "id_provisional", "identity_text", "provisional_text"
+                for row, number, relation, provisional, text, own, name, person_number in persons.select(
+                    "row", "number", "relation", "id_provisional", "identity_text", "provisional_text", *met_by
                 ).iter_rows()
             ],
         )
@@ -184,6 +189,8 @@ class Book:
         refusals: Sequence[Refusal],
         doubts: Sequence[Sequence[Any]],
         summary: Mapping[str, Any],
+        absent: Sequence[Sequence[Any]] = (),
+        changes: Sequence[Sequence[Any]] = (),
     ) -> bytes:
         """The answer workbook."""
         names = ("row", "column", "code", "zh", "en")
@@ -198,7 +205,12 @@ class Book:
             schema={"row": pl.UInt32} | dict.fromkeys(("column", "check", "zh", "en"), pl.String),
             orient="row",
         )
-        return write_answer(self.reading.layout, refusals=going, doubts=asked, summary=summary)
+        layout = self.reading.layout
+        return write_answer(layout, refusals=going, doubts=asked, summary=summary, absent=absent, changes=changes)
+
+    def listed(self) -> tuple[list[int], list[str]]:
+        """The villages of which the file is a list, and every household's number in it."""
+        return self.reading.households["division"].drop_nulls().unique().to_list(), self.reading.numbers.to_list()
 
 
 def hexed(value: bytes) -> str:
@@ -222,23 +234,29 @@ def _asked(checks: Sequence[Check], fields: frozenset[str], on: date) -> AskedCh
     )
 
 
-def _chunks(persons: pl.DataFrame, rows: int) -> pl.DataFrame:
-    """Households to chunks, in the file's order; the same file is always cut at the same places."""
-    sizes = persons.group_by("household", maintain_order=True).len()
+def _chunks(reading: Reading, asked: Asked) -> pl.DataFrame:
+    """Households to chunks, in the file's order; the same file is always cut at the same places. Corrections may name
+    none of a household's members.
+    """
+    if asked.amends:
+        sizes = reading.households.select("household", pl.col("rows").alias("len"))
+    else:
+        sizes = reading.persons.group_by("household", maintain_order=True).len()
     before = pl.col("len").cum_sum() - pl.col("len")
-    return sizes.select("household", (before // rows + 1).cast(pl.Int64).alias("chunk"))
+    return sizes.select("household", (before // asked.chunk_rows + 1).cast(pl.Int64).alias("chunk"))
 
 
 def _household_columns(fields: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in HOUSEHOLD_FACTS if name in fields or name in ("division", "source_values"))
 
 
-def _person_columns(fields: Sequence[str]) -> tuple[str, ...]:
+def _person_columns(fields: Sequence[str], *, amends: bool) -> tuple[str, ...]:
     """Columns that the file speaks of, whether by their own field or by one that becomes part of them."""
     told = {BY_NAME[name].into or name for name in fields}
     indexes = {f"{name}_index" for name in SEALED if name in told}
     parts = {"disability_kind", "disability_level"} if "disability_card" in told else set()
-    return tuple(name for name in PERSON_FACTS if name in {*told, *indexes, *parts, *ALWAYS_OF_PERSON})
+    always = {"source_values"} if amends and "name" not in told else {*ALWAYS_OF_PERSON}
+    return tuple(name for name in PERSON_FACTS if name in {*told, *indexes, *parts, *always})
 
 
 def _refusals(frame: pl.DataFrame) -> list[Refusal]:

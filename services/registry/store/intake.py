@@ -16,6 +16,7 @@ from uuid import UUID
 
 import asyncpg
 
+from services.registry.domain.modes import Blank
 from services.registry.domain.places import ROW_MASK
 from services.registry.domain.statuses import ENDED_BY_DECISION, OPENED_BY_DECISION, TYPES
 from services.registry.store.arrivals import AskedChecks
@@ -50,6 +51,19 @@ class KnownPerson:
     id: UUID
     household_no: int | None
     died_on: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownMember:
+    """A member of a household on record, as a correction meets him."""
+
+    no: int
+    id: UUID
+    name: str
+    person_number: str | None
+    identity: bytes
+    provisional: bool
+    relation: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +134,21 @@ async def known_people(tx: Transaction, identities: Sequence[bytes]) -> dict[byt
     return {identity: KnownPerson(*known) for identity, *known in rows}
 
 
+MEMBERS_ON_RECORD = """select m.household_no, p.no, p.id, p.name, p.person_number, p.identity_index, p.id_provisional,
+  m.relation
+from (select household_no, person_no, relation from membership
+      where household_no = any($1) and known_to = 'infinity' and upper_inf(during)) m
+join (select * from person where household_no = any($1)) p on p.no = m.person_no order by p.no"""
+
+
+async def known_members(tx: Transaction, households: Sequence[int]) -> dict[int, list[KnownMember]]:
+    """Who lives in these households now."""
+    found: dict[int, list[KnownMember]] = {no: [] for no in households}
+    for row in await tx.driver.fetch(MEMBERS_ON_RECORD, list(households)):
+        found[row["household_no"]].append(KnownMember(*list(row.values())[1:]))
+    return found
+
+
 async def hidden_identities(tx: Transaction, identities: Sequence[bytes], seen: Mapping[bytes, object]) -> set[bytes]:
     """Identities that stand in the register outside the submitter's scope: yes or no, nothing else."""
     unseen = [identity for identity in identities if identity not in seen]
@@ -163,6 +192,10 @@ class Columns:
     household: tuple[str, ...]
     person: tuple[str, ...]
     sealed: tuple[str, ...]
+    items: tuple[str, ...] = ()
+    """Income sub-items that the file has."""
+    blank: Blank | None = None
+    """What an empty cell means of a correction; nothing where the file says households whole."""
 
     @property
     def compared(self) -> tuple[str, ...]:
@@ -176,6 +209,62 @@ class Columns:
 
 
 ALL_COLUMNS = Columns(HOUSEHOLD_FACTS, PERSON_FACTS, PERSON_SEALED)
+
+
+async def fill(tx: Transaction, job: UUID, columns: Columns) -> None:
+    """What a correction does not say, from the register: so that it is compared and written as a whole form is. The
+    chunk's households are locked; a member who has left meanwhile sends the chunk back to be numbered anew.
+    """
+    asked = (job, list(columns.household), list(columns.person)) if columns.blank is Blank.ERASE else (job,)
+    run = tx.driver.execute
+    await run(fill_households(columns), *asked[:2])
+    filled = await run(fill_persons(columns), *(asked[0], *asked[2:]))
+    staged = await tx.driver.fetchval("select count(*) from staging_person where job = $1", job)
+    if int(filled.rsplit(" ", 1)[1]) != staged:
+        raise ChunkCollided
+
+
+def _wordings(columns: Columns, record: str) -> str:
+    """The file's own wordings beside those of fields that it does not speak of; the same wordings are the same text."""
+    spoken = "$2::text[]" if columns.blank is Blank.ERASE else (
+        "array(select key from jsonb_each(jsonb_strip_nulls(to_jsonb(s))))"
+    )  # fmt: skip
+    was, now = (f"coalesce({alias}.source_values, '{{}}')::jsonb" for alias in (record, "s"))
+    said = f"(({was} - {spoken}) || {now})"
+    return f"case when {said} = {was} then {record}.source_values else nullif({said}::text, '{{}}') end"
+
+
+NEVER_ERASED = frozenset({"division", "name", "masked_name", "id_number_index", "id_number_sealed"})
+"""Without them it would be nobody's row."""
+
+
+def _filled(columns: Columns, names: Sequence[str], record: str) -> str:
+    said = []
+    for name in names:
+        if name == "source_values":
+            said.append(_wordings(columns, record))
+        elif columns.blank is Blank.KEEP or name in NEVER_ERASED:
+            said.append(f'coalesce(s."{name}", {record}."{name}")')
+        else:
+            said.append("coalesce(s.other_causes, '{}')" if name == "other_causes" else f's."{name}"')
+    return ", ".join(said)
+
+
+def fill_households(columns: Columns) -> str:
+    """Facts of the household."""
+    said = _filled(columns, columns.household, "h")
+    return f"""update staging_household s set ({named(columns.household)}) = row({said})
+from (select * from household where no = any({EXISTING_HOUSEHOLDS})) h where s.job = $1 and h.no = s.household_no"""
+
+
+def fill_persons(columns: Columns) -> str:
+    """Facts of the members that are named, and what each is to the head."""
+    names = (*columns.person, *columns.sealed)
+    return f"""update staging_person s set relation = coalesce(s.relation, m.relation),
+  ({named(names)}) = row({_filled(columns, names, "p")})
+from (select * from person where no = any({EXISTING_PERSONS})) p
+join ({CURRENT_MEMBERS}) m on m.person_no = p.no
+where s.job = $1 and p.no = s.person_no and m.household_no = s.household_no"""
 
 
 def households_changed(columns: Columns) -> str:
@@ -197,12 +286,14 @@ where ({named(columns.compared, "p")}) is distinct from ({named(columns.compared
 
 CURRENT_MEMBERS = f"""select no, household_no, person_no, relation from membership
   where household_no = any({EXISTING_HOUSEHOLDS}) and known_to = 'infinity' and upper_inf(during)"""
-MEMBERSHIPS = f"""select
+NAMED_MEMBERS = f"{CURRENT_MEMBERS} and person_no = any({EXISTING_PERSONS})"
+"""Corrections let everybody stay whom they do not name."""
+MEMBERSHIPS = """select
   coalesce(array_agg(m.no) filter (where m.no is not null), '{{}}') as closing,
   coalesce(array_agg(s.person_no) filter (where s.person_no is not null), '{{}}') as entering,
   coalesce(array_agg(m.person_no) filter (where m.no is not null), '{{}}') as left_or_changed,
   coalesce(array_agg(distinct m.household_no) filter (where s.person_no is null), '{{}}') as losing
-from ({CURRENT_MEMBERS}) m
+from ({members}) m
 full join (select household_no, person_no, relation from staging_person where job = $1) s
   on s.household_no = m.household_no and s.person_no = m.person_no and s.relation = m.relation
 where m.no is null or s.person_no is null"""
@@ -276,18 +367,39 @@ DECLARED = f"""select * from income where household_no = any({EXISTING_HOUSEHOLD
 PAID = f"""select household_no, year_from, item, paid_on from income
   where household_no = any({EXISTING_HOUSEHOLDS}) and known_to = 'infinity' and source = 'payout' and reverses is null
     and fen > 0"""
-INCOMES = f"""with years as (select distinct household_no, year_from from staging_income where job = $1),
+SAID_ALL = "select * from staging_income where job = $1"
+SAID_PART = f"""select s.* from (select * from staging_income where job = $1) s
+  left join ({DECLARED}) d on d.household_no = s.household_no and d.year_from = s.year_from and d.item = s.item
+  where s.fen <> 0 or d.no is not null"""
+
+
+def incomes_changed(columns: Columns) -> str:
+    """A form says a year whole; a correction says its own sub-items, and nothing of one that was not declared."""
+    if columns.blank is None:
+        return INCOMES.format(declared=DECLARED, paid=PAID, said=SAID_ALL, spoken="true")
+    if columns.blank is Blank.ERASE:
+        spoken = f"d.item in ({', '.join(repr(name) for name in columns.items) or 'null'})"
+    else:
+        spoken = (
+            "exists (select from staging_income t where t.job = $1 and t.household_no = d.household_no"
+            " and t.year_from = d.year_from and t.item = d.item)"
+        )
+    return INCOMES.format(declared=DECLARED, paid=PAID, said=SAID_PART, spoken=spoken)
+
+
+INCOMES = """with years as (select distinct household_no, year_from from staging_income where job = $1),
 news as (
-  select d.no from ({DECLARED}) d
-  join ({PAID}) p on p.household_no = d.household_no and p.year_from = d.year_from and p.item = d.item
+  select d.no from ({declared}) d
+  join ({paid}) p on p.household_no = d.household_no and p.year_from = d.year_from and p.item = d.item
     and p.paid_on > d.declared_on
   join (select household_no, observed_on from staging_household where job = $1) h on h.household_no = d.household_no
     and p.paid_on <= h.observed_on
   where d.fen > 0),
 plan as (
   select i.no, s.entry, coalesce(i.household_no, s.household_no) as household_no
-  from (select d.* from ({DECLARED}) d join years y on y.household_no = d.household_no and y.year_from = d.year_from) i
-  full join (select * from staging_income where job = $1) s
+  from (select d.* from ({declared}) d join years y on y.household_no = d.household_no and y.year_from = d.year_from
+        where {spoken}) i
+  full join ({said}) s
     on s.household_no = i.household_no and s.year_from = i.year_from and s.year_to = i.year_to and s.item = i.item
     and s.component = i.component and s.fen = i.fen and i.no not in (select no from news)
   where i.no is null or s.item is null)
@@ -301,6 +413,17 @@ ROWS = """select
     (relation = 'head' and household_no = any($3)))) as changed,
   count(*) as all
 from staging_person where job = $1"""
+
+
+ROWS_OF_CORRECTIONS = """with line as (
+  select row, household_no, person_no from staging_person where job = $1
+  union all
+  select row, household_no, null from staging_household h where job = $1
+    and not exists (select from staging_person p where p.job = $1 and p.household_no = h.household_no))
+select 0 as new, count(*) as all, count(*) filter (where line.person_no = any($2)
+  or (line.household_no = any($3) and line.row = h.row)) as changed
+from line join (select * from staging_household where job = $1) h on h.household_no = line.household_no"""
+"""A household that is named without its members is a row by itself; else its first row stands for it."""
 
 
 NEW = """select
@@ -317,17 +440,20 @@ async def classify(tx: Transaction, job: UUID, columns: Columns = ALL_COLUMNS) -
     own facts, statuses or incomes are.
     """
     await tx.driver.execute(LOCK, job)
+    if columns.blank is not None:
+        await fill(tx, job, columns)
     row = tx.driver.fetchrow
     new = await row(NEW, job)
     households = await row(households_changed(columns), job)
     persons = await tx.driver.fetchval(persons_changed(columns), job)
-    members = await row(MEMBERSHIPS, job)
+    members = await row(MEMBERSHIPS.format(members=CURRENT_MEMBERS if columns.blank is None else NAMED_MEMBERS), job)
     statuses = await row(STATUSES, job, *DECIDED)
     claims = [claim_from(one) for one in statuses["claims"]]
-    incomes = await row(INCOMES, job)
+    incomes = await row(incomes_changed(columns), job)
     of_heads = {*households["changed"], *statuses["households"], *incomes["households"], *members["losing"]}
     of_persons = await tx.driver.fetchval(OF_PERSONS, job, [*persons, *members["entering"]])
-    counts = await row(ROWS, job, [*persons, *members["entering"]], list(of_heads))
+    rows = ROWS if columns.blank is None else ROWS_OF_CORRECTIONS
+    counts = await row(rows, job, [*persons, *members["entering"]], list(of_heads))
     return Change(
         households_new=new["households"],
         households_changed=households["changed"],
@@ -489,6 +615,15 @@ async def apply(
             await run(FOLLOW.format(table=table), change.households_moved)
     await note_persons(tx, change.persons_written, now)
     await announce_households(tx, change.touched, now)
+
+
+async def staged_rows(tx: Transaction, job: UUID) -> tuple[list[tuple[UUID, int, int]], dict[int, int]]:
+    """The staged households (id, inside number, first row), and of each staged person the row."""
+    homes = await tx.driver.fetch(
+        "select id, household_no, row from staging_household where job = $1 order by household_no", job
+    )
+    people = await tx.driver.fetch("select person_no, row from staging_person where job = $1", job)
+    return [tuple(one) for one in homes], {one["person_no"]: one["row"] for one in people}
 
 
 async def settle_doubts(tx: Transaction, change: Change, look: Look, asked: AskedChecks) -> None:

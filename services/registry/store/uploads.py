@@ -11,9 +11,11 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
+from services.registry.domain.modes import Blank, Mode
 from services.registry.domain.statuses import CHECK_FIELD, CHECK_ID
 from services.registry.store.arrivals import Refusal
 from services.registry.store.claims import Claimed
+from services.registry.store.doubts import Seen
 from services.registry.tables.intake import COUNTS
 from shared.crypto import KeyRing
 from shared.db import Transaction, lock
@@ -43,11 +45,15 @@ class Intake:
     """What somebody has said that a heading means: field, or nothing."""
     reading: dict[str, Any] | None = None
     """How it was read; nothing until then."""
+    mode: Mode = Mode.RECORD
+    blank: Blank = Blank.ERASE
+    diff: bool = False
+    """Whether its changes are listed field by field."""
 
 
 INSERT = """insert into intake (job, filename, size_bytes, content_hash, year_from, year_to, observed_on, dry_run,
-  source, submitted_at, system, choices)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"""
+  source, submitted_at, system, choices, mode, blank, diff)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"""
 
 
 async def insert_intake(tx: Transaction, intake: Intake) -> None:
@@ -66,6 +72,9 @@ async def insert_intake(tx: Transaction, intake: Intake) -> None:
         intake.submitted_at,
         intake.system,
         json.dumps(intake.choices, ensure_ascii=False),
+        intake.mode.value,
+        intake.blank.value,
+        intake.diff,
     )
 
 
@@ -86,7 +95,8 @@ async def find_intake(tx: Transaction, job: UUID) -> Intake | None:
     if row is None:
         return None
     plain: dict[str, Any] = {name: row[name] for name in Intake.__slots__ if name in row}
-    return Intake(**plain, year=Period(row["year_from"], row["year_to"]))
+    means = {"mode": Mode(row["mode"]), "blank": Blank(row["blank"])}
+    return Intake(**plain | means, year=Period(row["year_from"], row["year_to"]))
 
 
 async def keep_file(tx: Transaction, keys: KeyRing, job: UUID, kind: str, content: bytes) -> None:
@@ -129,6 +139,16 @@ where coalesce(i.answered_at, i.submitted_at) < $1 and j.state in ('done', 'fail
   and ($3::uuid[] is null or i.job = any($3)) order by i.job limit $2"""
 FORGET = """delete from intake_file f using intake i
 where i.job = f.job and f.job = any($1) and (f.kind = 'upload' or i.dry_run)"""
+
+
+LISTED_LONG_AGO = """select i.job from intake i join job j on j.id = i.job
+where i.diff and coalesce(i.answered_at, i.submitted_at) < $1 and j.state in ('done', 'failed', 'cancelled')
+  and exists (select 1 from intake_change c where c.job = i.job) order by i.job limit $2"""
+
+
+async def changes_listed_before(tx: Transaction, before: datetime, limit: int) -> list[UUID]:
+    """Ended files whose changes are still listed."""
+    return [row["job"] for row in await tx.driver.fetch(LISTED_LONG_AGO, before, limit)]
 
 
 async def forget_stale(tx: Transaction, before: datetime, limit: int) -> int:
@@ -213,6 +233,18 @@ async def save_doubts(tx: Transaction, job: UUID, claims: Sequence[Claimed]) -> 
     rows = [(one.row, one.claim.zh, one.claim.en) for one in claims]
     columns = [list(column) for column in zip(*rows, strict=True)] or [[]] * 3
     await tx.driver.execute(SAVE_DOUBTS, job, CHECK_FIELD, CHECK_ID, *columns)
+
+
+async def save_seen(tx: Transaction, job: UUID, seen: Sequence[Seen]) -> None:
+    """What was found when the corrected households were looked at whole."""
+    rows = [(one.row, one.field, one.check_id, one.detail_zh, one.detail_en) for one in seen]
+    columns = [list(column) for column in zip(*rows, strict=True)] or [[]] * 5
+    await tx.driver.execute(
+        "insert into intake_doubt (job, row, field, check_id, detail_zh, detail_en)"
+        " select $1, * from unnest($2::int[], $3::text[], $4::text[], $5::text[], $6::text[])",
+        job,
+        *columns,
+    )
 
 
 async def load_doubts(tx: Transaction, job: UUID) -> list[tuple[int, str, str, str, str]]:

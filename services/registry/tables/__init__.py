@@ -8,7 +8,9 @@ from services.registry.tables.divisions import division, division_history, param
 from services.registry.tables.doubts import doubt, doubt_event
 from services.registry.tables.households import HOUSEHOLD_FACTS, decision, deed, household, household_history
 from services.registry.tables.intake import (
+    absence,
     intake,
+    intake_change,
     intake_chunk,
     intake_doubt,
     intake_file,
@@ -31,6 +33,7 @@ __all__ = [
     "HOUSEHOLD_FACTS",
     "PERSON_FACTS",
     "STAGING",
+    "absence",
     "decision",
     "deed",
     "division",
@@ -42,6 +45,7 @@ __all__ = [
     "income",
     "income_match",
     "intake",
+    "intake_change",
     "intake_chunk",
     "intake_doubt",
     "intake_file",

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
-from services.registry.tables.shapes import AREA, MOMENT, history_of, metadata, number, observed, plain
+from services.registry.tables.shapes import AREA, MOMENT, history_of, metadata, number, observed, unfilled
 
 DECLARED = (
     ("a", "工资性收入"),
@@ -113,5 +113,5 @@ deed = sa.Table(
 
 
 def staged() -> list[sa.Column[Any]]:
-    """The same columns for a row on its way in."""
-    return plain(facts())
+    """The same columns for a row on its way in; a correction says few of them."""
+    return unfilled(facts())

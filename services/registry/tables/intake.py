@@ -28,6 +28,9 @@ intake = sa.Table(
     sa.Column("system", sa.Text, comment="来源系统"),
     sa.Column("choices", pg.JSONB, nullable=False, server_default="{}", comment="指定的列义"),
     sa.Column("reading", pg.JSONB, comment="读表情况：工作表、列、说明"),
+    sa.Column("mode", sa.Text, nullable=False, server_default="record", comment="导入方式"),
+    sa.Column("blank", sa.Text, nullable=False, server_default="erase", comment="空白单元格的含义"),
+    sa.Column("diff", sa.Boolean, nullable=False, server_default=sa.text("false"), comment="列出变更"),
     comment="导入文件",
 )
 
@@ -93,6 +96,39 @@ intake_doubt = sa.Table(
 )
 
 
+intake_change = sa.Table(
+    "intake_change",
+    metadata,
+    sa.Column("no", sa.BigInteger, sa.Identity(always=False), primary_key=True, comment="内部序号"),
+    sa.Column("job", pg.UUID, nullable=False, comment="任务编号"),
+    sa.Column("row", sa.Integer, nullable=False, comment="文件行号"),
+    sa.Column("number", sa.Text, nullable=False, comment="户编号"),
+    sa.Column("masked_name", sa.Text, comment="脱敏姓名（关于整户的为空）"),
+    sa.Column("kind", sa.Text, nullable=False, comment="新增、变更或离户"),
+    sa.Column("field", sa.Text, comment="字段（新增的为空）"),
+    sa.Column("before", sa.Text, comment="原值"),
+    sa.Column("after", sa.Text, comment="新值"),
+    sa.CheckConstraint("kind in ('new', 'changed', 'left')", name="intake_change_kind"),
+    sa.Index("intake_change_job", "job", "no"),
+    comment="文件逐项变更",
+)
+
+absence = sa.Table(
+    "absence",
+    metadata,
+    sa.Column("no", sa.BigInteger, sa.Identity(always=False), primary_key=True, comment="内部序号"),
+    sa.Column("job", pg.UUID, nullable=False, comment="任务编号"),
+    sa.Column("household_no", sa.BigInteger, nullable=False, comment="户内部序号"),
+    sa.Column("decision", sa.Text, comment="处理意见"),
+    sa.Column("reason", sa.Text, comment="理由"),
+    sa.Column("decided_by", sa.Text, comment="经办人"),
+    sa.Column("decided_at", MOMENT, comment="处理时刻"),
+    sa.CheckConstraint("num_nulls(decision, reason, decided_by, decided_at) in (0, 4)", name="absence_decided"),
+    sa.Index("absence_once", "job", "household_no", unique=True),
+    comment="整村核对时名单未列的户，待人处理",
+)
+
+
 def _staged(name: str, comment: str, *columns: Any) -> sa.Table:
     return sa.Table(
         f"staging_{name}",
@@ -125,7 +161,7 @@ staging_person = _staged(
     sa.Column("division", sa.BigInteger, nullable=False, comment="所在村"),
     sa.Column("identity_index", pg.BYTEA, nullable=False, comment="唯一识别键"),
     sa.Column("id_provisional", sa.Boolean, nullable=False, comment="证件待核"),
-    sa.Column("relation", sa.Text, nullable=False, comment="与户主关系"),
+    sa.Column("relation", sa.Text, comment="与户主关系"),
     sa.Column("observed_on", sa.Date, nullable=False, comment="调查日期"),
     *people.staged(),
 )

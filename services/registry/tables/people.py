@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
-from services.registry.tables.shapes import history_of, metadata, number, observed, plain
+from services.registry.tables.shapes import history_of, metadata, number, observed, unfilled
 
 
 def facts() -> list[sa.Column[Any]]:
@@ -81,5 +81,5 @@ sa.Index("person_history_id_number", person_history.c.id_number_index)
 
 
 def staged() -> list[sa.Column[Any]]:
-    """The same columns for a row on its way in."""
-    return plain([*facts(), *sealed()])
+    """The same columns for a row on its way in; a correction says few of them."""
+    return unfilled([*facts(), *sealed()])

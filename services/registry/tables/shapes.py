@@ -60,6 +60,11 @@ def plain(columns: list[sa.Column[Any]]) -> list[sa.Column[Any]]:
     ]
 
 
+def unfilled(columns: list[sa.Column[Any]]) -> list[sa.Column[Any]]:
+    """The same, and none of them must be filled in."""
+    return [sa.Column(one.name, one.type, comment=one.comment, autoincrement=False) for one in columns]
+
+
 def history_of(current: sa.Table) -> sa.Table:
     """更正前影像: superseded images in the same typed columns, complete when written, never changed."""
     return sa.Table(

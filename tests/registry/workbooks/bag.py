@@ -340,6 +340,67 @@ def damaged_text() -> bytes:
 BOTH_REFUSED = frozenset({(4, "id_number", "id.damaged"), (7, "id_number", "id.damaged")})
 ASKED = frozenset((row, "health", "code.ambiguous") for row in range(2, 8))
 
+
+def corrections(*names: str) -> Lines:
+    """Of both households some columns of the husband's row, one cell of them another."""
+    picked = [rows()[1], rows()[4]]
+    return [list(names), *([row.get(name, "") for name in names] for row in picked)]
+
+
+@dataclass(frozen=True)
+class Correction:
+    """A list that says a part of what is on record: how it is made, and which fields it speaks of."""
+
+    name: str
+    make: Callable[[], bytes]
+    fields: tuple[str, ...]
+    suffix: str = "csv"
+    persons: int = 2
+
+
+def _two_corrected() -> Lines:
+    lines = corrections("户编号", "姓名", "务工时间")
+    return [lines[0], *([*line[:2], months] for line, months in zip(lines[1:], ("8", "9"), strict=True))]
+
+
+def _by_number() -> Lines:
+    return corrections("户编号", "证件号码", "健康状况")
+
+
+def _of_homes() -> Lines:
+    return [["户编号", "住房安全等级"], *([one["户编号"], "B级"] for one in (rows()[0], rows()[3]))]
+
+
+def _with_heads() -> Lines:
+    lines = corrections("户编号", "姓名", "联系电话")
+    return [
+        ["户编号", "户主姓名", "姓名", "联系电话"],
+        *([one[0], "李秀英", one[1], "13800000001"] for one in lines[1:]),
+    ]
+
+
+def _titled() -> Lines:
+    return [["某乡务工时间更正表", "", ""], *_two_corrected(), ["填表人：王会计", "", ""]]
+
+
+CORRECTIONS: tuple[Correction, ...] = (
+    Correction("corrections", lambda: csv_bytes(_two_corrected()), ("number", "name", "work_months")),
+    Correction(
+        "corrections-gb18030", lambda: csv_bytes(_two_corrected(), "gb18030"), ("number", "name", "work_months")
+    ),
+    Correction("corrections-titled", lambda: xlsx(Page(_titled())), ("number", "name", "work_months"), suffix="xlsx"),
+    Correction("corrections-by-number", lambda: csv_bytes(_by_number()), ("number", "id_number", "health")),
+    Correction("corrections-of-homes", lambda: xlsx(Page(_of_homes())), ("number", "housing_level"), "xlsx", 0),
+    Correction("corrections-with-heads", lambda: csv_bytes(_with_heads()), ("number", "name", "phone")),
+    Correction(
+        "corrections-xls",
+        lambda: xls_bytes(OldSheet("更正", _two_corrected())),
+        ("number", "name", "work_months"),
+        suffix="xls",
+    ),
+)
+
+
 CASES: tuple[Case, ...] = (
     Case("xlsx", lambda: xlsx(Page(plain()))),
     Case("xls", lambda: xls_bytes(OldSheet("登记表", plain())), "xls"),
@@ -413,8 +474,10 @@ def _legend() -> Lines:
 def write_all(folder: Path) -> None:
     """Every file of the bag."""
     folder.mkdir(parents=True, exist_ok=True)
-    for case in CASES:
-        (folder / f"{case.name}.{case.suffix}").write_bytes(case.make())
+    made = {f"{case.name}.{case.suffix}": case.make for case in CASES}
+    made |= {f"{case.name}.{case.suffix}": case.make for case in CORRECTIONS}
+    for name, make in made.items():
+        (folder / name).write_bytes(make())
 
 
 if __name__ == "__main__":
