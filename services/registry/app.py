@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.registry import inbox
-from services.registry.actions import divisions, doubts, households, inspecting, intake
+from services.registry.actions import carrying, divisions, doubts, households, inspecting, intake
 from services.registry.actions.intake import Reading, Workbooks
 from services.registry.actions.likeness import keying
 from services.registry.api import ROUTERS
@@ -153,6 +153,8 @@ def of_the_register(settings: AppSettings, engine: AsyncEngine, keys: KeyRing) -
     jobs = Jobs()
     inspector = inspecting.Inspector(partial(_of_submitter, engine), keys, settings.inspection_households)
     jobs.register(inspecting.KIND, inspector.run_chunk, roles=inspecting.SUBMITTERS, prepare=inspector.prepare)
+    carrier = carrying.Carrier(settings.inspection_households)
+    jobs.register(carrying.KIND, carrier.run_chunk, roles=carrying.SUBMITTERS)
     return jobs
 
 

@@ -172,6 +172,14 @@ def _amend_division(village: Village, _role: str) -> Asked:
     return Asked("PATCH", path, json={"name": "改名村"}, headers=_etag(village, "operator", path))
 
 
+@recipe(f"POST {REGISTRY}/divisions/{{code}}/supersede", Kind.NOUN, is_spent=True, town=HANDS, low="scope.refused")
+def _supersede(village: Village, _role: str) -> Asked:
+    """Only shown: the village of the matrix stays."""
+    path = f"{REGISTRY}/divisions/{village.code}"
+    body = {"into": village.neighbour, "on": DAY, "preview": True}
+    return Asked("POST", f"{path}/supersede", json=body, headers=_etag(village, "operator", path))
+
+
 @recipe(f"POST {REGISTRY}/households", Kind.WRITE, is_spent=True)
 def _record(village: Village, _role: str) -> Asked:
     return Asked("POST", f"{REGISTRY}/households", json=village.household_body())

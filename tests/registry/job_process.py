@@ -15,6 +15,7 @@ from services.registry import app as registry_app
 from services.registry.actions import inspecting
 from services.registry.actions.child import ParsingChild
 from services.registry.app import AppSettings
+from services.registry.store import carrying as carrying_store
 from services.registry.store import intake as store
 from services.registry.store import uploads
 from shared.clock import Clock
@@ -50,6 +51,7 @@ POINTS: dict[str, tuple[Any, str, int]] = {
     "check": (store, "classify", 2),
     "upsert": (store, "apply", 2),
     "answer book": (uploads, "keep_file", 1),
+    "carried": (carrying_store, "carry_households", 2),
     "inspected": (inspecting, "save_doubts_of_many", 2),
 }
 """Where it stops. The second chunk is the one that is torn, so that the first is on record already."""

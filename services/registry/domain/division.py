@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
-from shared.errors import Conflict, Missing
+from shared.errors import Conflict, Invalid, Missing
 from shared.events.registry import DivisionRecorded
 from shared.values import DivisionCode, Level
 
@@ -38,6 +38,36 @@ class DivisionIntoItself(Conflict):
     en = "Division {division} cannot be merged into itself"
     hint_zh = "请核对并入的区划代码"
     hint_en = "Check the code of the division that it was merged into"
+
+
+class DivisionNotVillage(Invalid):
+    """须为村: only a village is carried over into a village."""
+
+    code = "division.not_village"
+    zh = "区划{division}不是村级区划"
+    en = "Division {division} is no village"
+    hint_zh = "乡镇、县的调整请逐村办理"
+    hint_en = "Let each village of a township follow by itself"
+
+
+class DivisionEnded(Conflict):
+    """区划已撤销: it is no more, or was taken over by another one."""
+
+    code = "division.ended"
+    zh = "区划{division}在该日不在用，或已并入其他区划"
+    en = "Division {division} is not in force on that day, or was taken over by another one"
+    hint_zh = "请核对区划代码与日期"
+    hint_en = "Check the code and the day"
+
+
+class DivisionNameless(Invalid):
+    """新区划无名称: a code that is not on record needs a name, and a township that is."""
+
+    code = "division.nameless"
+    zh = "区划{division}不在册，须填写名称，且其上级乡镇须在册"
+    en = "Division {division} is not on record: give its name; its township must be on record"
+    hint_zh = "请填写 name，或核对代码"
+    hint_en = "Give `name`, or check the code"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +127,31 @@ def amend_division(division: Division, change: DivisionChange) -> tuple[Division
         return division, []
     amended = replace(amended, version=division.version + 1)
     return amended, [division_recorded(amended)]
+
+
+def new_division(old: Division, code: DivisionCode, name: str | None, on: date) -> Division:
+    """A village of a code that was not on record, from that day on; it lies in the township that its code names."""
+    if name is None:
+        raise DivisionNameless(division=code)
+    township = DivisionCode(code.value // 1000 * 1000)
+    return Division(code, name, old.level, township, on, None, None, 1)
+
+
+def supersede_division(old: Division, new: Division, on: date) -> Division:
+    """A village whose last day is the one before; said again about the same successor it is as it was."""
+    for one in (old, new):
+        if one.level is not Level.VILLAGE or not one.code.value % 1000:
+            raise DivisionNotVillage(division=one.code)
+    if new.code == old.code:
+        raise DivisionIntoItself(division=old.code)
+    if old.superseded_by == new.code and old.valid_to == on - timedelta(days=1):
+        return old
+    if old.superseded_by is not None or new.superseded_by is not None:
+        raise DivisionEnded(division=old.code if old.superseded_by is not None else new.code)
+    if new.valid_from > on or new.valid_to is not None:
+        raise DivisionEnded(division=new.code)
+    change = DivisionChange(valid_to=on - timedelta(days=1), superseded_by=new.code)
+    return amend_division(old, change)[0]
 
 
 def division_recorded(division: Division) -> DivisionRecorded:

@@ -66,6 +66,7 @@ VERBS: dict[str, Words] = {
     "move": ("整户迁移", "move"),
     "close": ("注销", "closing"),
     "reopen": ("恢复", "reopening"),
+    "carried": ("区划调整", "change of divisions"),
 }
 SERVICES: dict[str, Words] = {
     "assessment": ("研判服务更正", "correction by assessment"),
@@ -355,6 +356,10 @@ OF_DEED: dict[str, Words] = {
     "move": ("整户迁移", "the household moved"),
     "close": ("本户注销（{reason_zh}）", "the household was closed ({reason_en})"),
     "reopen": ("本户恢复", "the household stands again"),
+    "carried": (
+        "所在村（{other}）并入他村或改码，本户随之划转",
+        "the village {other} was merged or recoded",
+    ),
 }
 REASONS = {"leave": LEAVING, "close": CLOSING}
 

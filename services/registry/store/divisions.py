@@ -10,7 +10,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from services.registry.domain.division import Division, DivisionMissing
+from services.registry.domain.division import Division, DivisionMissing, DivisionNameless
 from services.registry.tables import division, division_history
 from shared.db import Transaction
 from shared.values import DivisionCode
@@ -73,6 +73,30 @@ async def load_division(tx: Transaction, code: DivisionCode) -> Division:
     if row is None:
         raise DivisionMissing
     return Division.of(row)
+
+
+async def find_division(tx: Transaction, code: DivisionCode) -> Division | None:
+    """The same, if there is one."""
+    row = (await tx.core.execute(sa.select(division).where(division.c.code == code.value))).mappings().first()
+    return None if row is None else Division.of(row)
+
+
+async def insert_division(tx: Transaction, made: Division, by: str, now: datetime) -> None:
+    """A division that was not on record; its parent must be."""
+    if made.parent is None or await find_division(tx, made.parent) is None:
+        raise DivisionNameless(division=made.code)
+    await tx.core.execute(
+        division.insert().values(
+            code=made.code.value,
+            name=made.name,
+            level=made.level.value,
+            parent=made.parent.value,
+            valid_from=made.valid_from,
+            version=made.version,
+            known_from=now,
+            recorded_by=by,
+        )
+    )
 
 
 async def lock_division(tx: Transaction, code: DivisionCode) -> Division:
