@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from services.registry.likeness.pack import PACK, Pack, Share, pack
+from services.registry.likeness.rivals import with_rivals
 from services.registry.likeness.scoring import candidates, scored
 from stack.twins.faults import make_register
 from stack.twins.judging import false_by, judged, keyed, precision_and_recall, recall_by, truth
@@ -33,11 +34,32 @@ def look(register: Register, held: Pack) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Judged pairs and the true ones."""
     keys, probes = keyed(register)
     true = truth(register)
-    return judged(scored(keys, candidates(keys, probes), held, least=LEAST), true), true
+    found = scored(keys, candidates(keys, probes), held, least=LEAST)
+    print(
+        f"{found.height:,} pairs kept; of {true.height:,} true pairs {_met(found, true):,} are among them", flush=True
+    )
+    return judged(found, true), true
+
+
+def _met(found: pl.DataFrame, true: pl.DataFrame) -> int:
+    return true.join(found.select("lo", "hi"), on=["lo", "hi"], how="semi").height
+
+
+def queued(pairs: pl.DataFrame, held: Pack) -> pl.DataFrame:
+    """The same pairs with the score by which they are queued: rivals counted."""
+    return with_rivals(pairs, held).with_columns(pl.col("ranked").alias("score"))
 
 
 def tuned(held: Pack, pairs: pl.DataFrame, true: pl.DataFrame) -> Pack:
-    """Thresholds in steps of a tenth, and which share of a band was one person."""
+    """Thresholds in steps of a tenth, and which share of a band was one person. Twice, since a rival is one that is
+    likely.
+    """
+    for _ in range(2):
+        held = _tuned(held, queued(pairs, held), true)
+    return held
+
+
+def _tuned(held: Pack, pairs: pl.DataFrame, true: pl.DataFrame) -> Pack:
     steps = [round(float(one), 1) for one in np.arange(-5, 12, 0.1)]
     likely = next(one for one in steps if one >= 2 and precision_and_recall(pairs, true, one)[0] >= PRECISION)
     possible = next(one for one in reversed(steps) if precision_and_recall(pairs, true, one)[1] >= RECALL)
@@ -54,7 +76,8 @@ def write(held: Pack, report: dict[str, object], path: Path = PACK) -> None:
     said = {
         "version": held.version, "start": held.start, "weights": held.weights, "clusters": held.clusters,
         "thresholds": {"likely": held.likely, "possible": held.possible},
-        "shares": [[one.low, one.of_hundred] for one in held.shares], "report": report,
+        "shares": [[one.low, one.of_hundred] for one in held.shares],
+        "rival": {"margin": held.rival_margin, "weight": held.rival_weight}, "report": report,
     }  # fmt: skip
     text = json.dumps(said, ensure_ascii=False, indent=1)
     path.write_text(_short_lists(text) + "\n", encoding="utf-8")
@@ -76,10 +99,16 @@ def _short_lists(text: str) -> str:
 def told(register: Register, pairs: pl.DataFrame, true: pl.DataFrame, held: Pack) -> dict[str, object]:
     """Print what was found; answers the figures that the report keeps."""
     figures: dict[str, object] = {"persons": register.rows.height, "true_pairs": true.height}
-    for name, least in (("likely", held.likely), ("possible", held.possible)):
-        precision, recall, found = precision_and_recall(pairs, true, least)
-        print(f"{name:9} score >= {least:4}: {found:,} pairs, precision {precision:.3f}, recall {recall:.3f}")
-        figures[name] = {"pairs": found, "precision": round(precision, 4), "recall": round(recall, 4)}
+    ranked = queued(pairs, held)
+    for said, counted in (("", ranked), (" without rivals", pairs)):
+        for name, least in (("likely", held.likely), ("possible", held.possible)):
+            precision, recall, found = precision_and_recall(counted, true, least)
+            print(f"{name + said}, {least} or more: {found:,} pairs, precision {precision:.3f}, recall {recall:.3f}")
+            figures[name + said] = {"pairs": found, "precision": round(precision, 4), "recall": round(recall, 4)}
+    pairs = ranked
+    conflict = pairs.filter((pl.col("score") < held.possible) & (pl.col("id_level") == 1))
+    print(f"one number, unlike entries: {conflict.height:,} pairs, {int(conflict['one'].sum())} of them one person")
+    figures["id_conflict"] = [conflict.height, int(conflict["one"].sum())]
     figures["by_evidence"] = by_evidence(pairs, true, held)
     for kinds in (["id_fault"], ["move"], ["name_fault"]):
         table = recall_by(pairs, true, kinds, held.likely, held.possible)
@@ -95,7 +124,7 @@ def told(register: Register, pairs: pl.DataFrame, true: pl.DataFrame, held: Pack
     return figures
 
 
-def by_evidence(pairs: pl.DataFrame, true: pl.DataFrame, held: Pack) -> dict[str, object]:
+def by_evidence(pairs: pl.DataFrame, true: pl.DataFrame, held: Pack) -> dict[str, float]:
     """Where both carry a number at most one slip apart, as the levels say (`equal` or `slip`)."""
     kinds = true.filter(pl.col("id_fault").is_in(["equal", "old", "slip"]))
     found = pairs.filter((pl.col("score") >= held.likely) & pl.col("id_level").is_in([1, 2]))

@@ -43,6 +43,8 @@ MOVES = {
     "whole household": 0.30,
 }
 DUPLICATES = 0.015
+THRICE = 0.03
+"""So many second entries are of somebody who has a second one already."""
 BORROWED = 0.0003
 """So many entries carry another's valid number."""
 Row = dict[str, Any]
@@ -100,6 +102,14 @@ class _Copies:
             place = self._place(at, move)
             if at not in self.taken and place is not None:
                 self._copy(at, move, *place)
+                if self.chance.random() < THRICE:
+                    self._again(at, moves[:-1])
+
+    def _again(self, at: int, moves: list[str]) -> None:
+        """A third entry, somewhere else."""
+        move = self.chance.choice(moves)
+        if place := self._place(at, move):
+            self._copy(at, move, *place)
 
     def _move_home(self, home: list[int]) -> None:
         """A household that moved, and was entered anew as a whole."""

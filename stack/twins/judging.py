@@ -25,15 +25,16 @@ def keyed(register: Register) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def truth(register: Register) -> pl.DataFrame:
-    """The pairs that are one person, with how the second entry came about."""
+    """The pairs that are one person, with how the second entry came about; two of three entries may both be second."""
     rows = register.rows.with_row_index("row")
-    first = rows.filter(pl.col("move") == "").select(
-        pl.col("row").alias("lo"), "entity", pl.col("id_number").alias("first_id")
-    )
-    second = rows.filter(pl.col("move") != "").select(
-        pl.col("row").alias("hi"), "entity", "id_fault", "name_fault", "move"
-    )
-    return second.join(first, on="entity").select("lo", "hi", "id_fault", "name_fault", "move")
+    kinds = ("id_fault", "name_fault", "move")
+    first = rows.filter(pl.col("move") == "").select(pl.col("row").alias("lo"), "entity")
+    second = rows.filter(pl.col("move") != "").select(pl.col("row").alias("hi"), "entity", *kinds)
+    other = second.select(pl.col("hi").alias("lo"), "entity")
+    among = second.join(other, on="entity").filter(pl.col("lo") < pl.col("hi"))
+    among = among.with_columns(pl.lit("both anew").alias(name) for name in kinds)
+    order = ["lo", "hi", *kinds]
+    return pl.concat([second.join(first, on="entity").select(order), among.select(order)])
 
 
 def judged(pairs: pl.DataFrame, true: pl.DataFrame) -> pl.DataFrame:

@@ -20,8 +20,10 @@ from services.registry.likeness.pack import Pack
 from services.registry.likeness.scoring import People, leveled, weighed
 
 ROUNDS, SAMPLE, SMOOTHING = 4, 3_000_000, 0.5
-DIFFER_AT_MOST = 0.03
-"""That one person has two valid numbers is rare; left to itself the training learns it from people who look alike."""
+DIFFER_AT_MOST = 0.005
+"""That one person has two valid numbers is rare: set by hand, since left to itself the training learns it from people
+who look alike. Chosen on the second register: most neighbours of one name and birth date are two people.
+"""
 STRONG = [ID.number_of("equal"), ID.number_of("slip")]
 Shares = NDArray[np.float64]
 
@@ -41,9 +43,11 @@ class Training:
     """How many pairs there are, by stratum."""
 
 
-def train(keys: pl.DataFrame, probes: pl.DataFrame, first: Pack, version: str, seed: int = 1) -> Pack:
+def train(
+    keys: pl.DataFrame, probes: pl.DataFrame, first: Pack, version: str, seed: int = 1, sample: int = SAMPLE
+) -> Pack:
     """A pack from a register; `first` gives the weights of the first round."""
-    known = prepare(keys, probes, seed)
+    known = prepare(keys, probes, seed, sample)
     held = replace(first, version=version, clusters=_clusters(known), weights=_weights_of_rest(known, None, first))
     for _ in range(ROUNDS):
         score = weighed(known.pairs, held, People(keys))["score"].to_numpy()
@@ -53,14 +57,14 @@ def train(keys: pl.DataFrame, probes: pl.DataFrame, first: Pack, version: str, s
     return held
 
 
-def prepare(keys: pl.DataFrame, probes: pl.DataFrame, seed: int) -> Training:
+def prepare(keys: pl.DataFrame, probes: pl.DataFrame, seed: int, sample: int) -> Training:
     """Everything that stays the same from round to round."""
     members = scoring.members_of(keys)
     pairs = scoring.candidates(keys, probes)
     levels = pl.concat(leveled(keys, members, part) for part in pairs.iter_slices(scoring.CHUNK))
     fitting = levels.filter(pl.col("id_level").is_in(STRONG))
     births = scoring.levels_of(keys, fitting, RAW_BIRTH)
-    random = tuple(leveled(keys, members, part) for part in _random_pairs(keys, seed))
+    random = tuple(leveled(keys, members, part) for part in _random_pairs(keys, seed, sample))
     return Training(keys, levels, pl.DataFrame({"level": births}), random, _totals(keys))
 
 
@@ -76,15 +80,15 @@ def _totals(keys: pl.DataFrame) -> Shares:
     return np.array([homes, villages - homes, keys.height * (keys.height - 1) / 2 - villages])
 
 
-def _random_pairs(keys: pl.DataFrame, seed: int) -> tuple[pl.DataFrame, ...]:
+def _random_pairs(keys: pl.DataFrame, seed: int, sample: int) -> tuple[pl.DataFrame, ...]:
     """All pairs of one household; of one village and of the whole register as many as are drawn."""
     rows = keys.with_row_index("row").select("row", "household_no", "division")
     homes = scoring.pairs_within(rows.group_by("household_no").agg("row").filter(pl.col("row").list.len() > 1)["row"])
     chance = np.random.default_rng(seed)
     order = rows.sort("division")["row"].to_numpy()
-    near = chance.integers(0, len(order) - 1, SAMPLE)
-    neighbour = np.clip(near + chance.integers(1, 1_000, SAMPLE), 0, len(order) - 1)
-    any_two = chance.integers(0, len(order), (2, SAMPLE))
+    near = chance.integers(0, len(order) - 1, sample)
+    neighbour = np.clip(near + chance.integers(1, 1_000, sample), 0, len(order) - 1)
+    any_two = chance.integers(0, len(order), (2, sample))
     drawn = [homes, _as_pairs(order[near], order[neighbour]), _as_pairs(*any_two)]
     places = keys.select("household_no", "division").to_numpy()
     kept = []

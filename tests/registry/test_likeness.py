@@ -12,7 +12,17 @@ import numpy as np
 import polars as pl
 import pytest
 
-from services.registry.likeness import KEY_COLUMNS, Queue, explained, pack, queue_of, sql, told
+from services.registry.likeness import (
+    KEY_COLUMNS,
+    Queue,
+    explained,
+    pack,
+    queue_of,
+    sql,
+    sql_with_rivals,
+    told,
+    with_rivals,
+)
 from services.registry.likeness.levels import FIELDS, ID, RULES, Stratum
 from services.registry.likeness.pack import PACK, pack_of
 from services.registry.likeness.scoring import candidates, scored
@@ -130,6 +140,11 @@ async def test_a_register_is_scored_alike_as_a_whole_and_person_by_person(server
         same(await asked(server, sql.of_persons(), [one]), alone)
 
 
+def test_the_statement_of_one_person_is_short_enough_for_its_plan_to_be_kept() -> None:
+    """Above fifteen kilobytes asyncpg prepares a statement anew each time, which costs ten times what it does."""
+    assert len(sql.of_persons().encode()) < 15 * 1024
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_each_rule_brings_pairs_together(rule: Any) -> None:
     """None stands for nothing: without it pairs are lost that no other rule finds."""
@@ -197,3 +212,29 @@ def test_one_number_under_unlike_entries_is_asked_whose_it_is() -> None:
     assert queue_of(held.possible, other) == Queue.POSSIBLE
     assert queue_of(held.possible - 0.1, other) == Queue.NONE
     assert queue_of(held.possible - 0.1, equal) == Queue.ID_CONFLICT
+
+
+async def test_who_fits_another_far_better_counts_for_less(server: asyncpg.Connection) -> None:
+    """Twins, each with a second entry; and somebody with three, whose pairs stay as they are."""
+    held = pack()
+    strong, weak = held.likely + 20, held.likely + 1
+    pairs = [
+        (1, 2, strong),
+        (3, 4, strong),
+        (1, 3, weak),
+        (2, 4, weak),
+        (5, 6, strong),
+        (5, 7, strong - 2),
+        (6, 7, strong - 3),
+    ]
+    frame = pl.DataFrame(pairs, schema=["lo", "hi", "score"], orient="row")
+    ranked = with_rivals(frame, held).sort("lo", "hi")
+    beaten = ranked.filter(pl.col("rival_weight") < 0).select("lo", "hi").rows()
+    assert beaten == [(1, 3), (2, 4)]
+    assert (ranked["ranked"] - ranked["score"] - ranked["rival_weight"]).abs().max() == 0
+    values = ", ".join(f"({lo}, {hi}, {score!r}::float8)" for lo, hi, score in pairs)
+    asked = await server.fetch(sql_with_rivals(f"(values {values}) as p(lo, hi, score)", held))
+    told = [(row["lo"], row["hi"], row["rival_weight"], row["ranked"]) for row in asked]
+    assert sorted(told) == ranked.select("lo", "hi", "rival_weight", "ranked").rows()
+    alone = with_rivals(frame.filter(pl.col("score") < strong - 5), held)
+    assert alone["rival_weight"].to_list() == [0, 0]

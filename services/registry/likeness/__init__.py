@@ -14,6 +14,7 @@ from services.registry.likeness.keys import (
 from services.registry.likeness.levels import Stratum
 from services.registry.likeness.numbers import IdForm, ProbeKind
 from services.registry.likeness.pack import Pack, Queue, pack, queue_of
+from services.registry.likeness.rivals import sql_with_rivals, with_rivals
 from services.registry.likeness.words import Said, explained, told
 
 __all__ = [
@@ -35,5 +36,7 @@ __all__ = [
     "name_keys",
     "pack",
     "queue_of",
+    "sql_with_rivals",
     "told",
+    "with_rivals",
 ]

@@ -112,7 +112,8 @@ def _without(spelling: Term, at: int) -> Term:
 
 
 def _one_left_out(long: Term, short: Term) -> Term:
-    return any_of(*(_without(long, at).same(short) for at in range(SLOTS)))
+    """Neither the first syllable nor the last, which the others say."""
+    return any_of(*(_without(long, at).same(short) for at in range(1, SLOTS - 1)))
 
 
 def _shortened() -> Iterator[Term]:
@@ -228,22 +229,31 @@ def _on(*names: str) -> tuple[tuple[Term, Term], ...]:
 
 
 _YEAR = (_born_a // 10_000, _born_b // 10_000)
+_FROM_JUNE = tuple((day + 40_000) * 400 // 146_097 for day in (_day_a, _day_b))
+"""Years from June to June, in days since 1860: whoever was born within two months, across New Year too, shares one."""
 _MONTH_DAY = (_month_day_a, _month_day_b)
 _NOT_GUESSED = _month_day_a.differs(NEW_YEAR)
-_SUMMER_YEAR = tuple((day + 40_000) * 400 // 146_097 for day in (_day_a, _day_b))
-"""Years from June to June, in days since 1860: whoever was born within two months, across New Year too, shares one."""
+
+
+def _years_around(count: int) -> Term:
+    """Born so many calendar years earlier or later at most, written so that an index on `born` helps."""
+    first = _born_a // 10_000 * 10_000
+    return (_born_b >= first - count * 10_000) & (_born_b <= first + (count * 10_000 + 9_999))
+
+
 RULES: tuple[Rule, ...] = (
     Rule("id", _on("id_key"), known=("id_key",)),
     Rule("household", _on("household_no"), known=("household_no",)),
     Rule("name in the village", _on("bag_key", "division"), known=("bag_key",),
          where=any_of(_born_a.same(0), _born_b.same(0), YEARS <= 11)),
-    Rule("name and year", (*_on("bag_key"), _YEAR), known=("bag_key", "born")),
-    Rule("name and year from June", (*_on("bag_key"), (_SUMMER_YEAR[0], _SUMMER_YEAR[1])), known=("bag_key", "born")),
+    Rule("name and year", (*_on("bag_key"), _YEAR), known=("bag_key", "born"), where=_years_around(0)),
+    Rule("name and year from June", (*_on("bag_key"), (_FROM_JUNE[0], _FROM_JUNE[1])), known=("bag_key", "born"),
+         where=_years_around(1)),
     Rule("name and day of the year", (*_on("bag_key"), _MONTH_DAY), known=("bag_key", "born"),
-         where=_NOT_GUESSED),
+         where=_NOT_GUESSED & _years_around(12)),
     Rule("birth in the village", _on("born", "division"), known=("born",)),
     Rule("birth and family", _on("born", "surname_key"), known=("born", "surname_key"), where=_NOT_GUESSED),
     Rule("birth and own name", _on("born", "given_key"), known=("born", "given_key"), where=_NOT_GUESSED),
     Rule("telephone", _on("phone_key"), known=("phone_key",)),
-    Rule("head and year", (*_on("head_key"), _YEAR), known=("head_key", "born")),
+    Rule("head and year", (*_on("head_key"), _YEAR), known=("head_key", "born"), where=_years_around(0)),
 )  # fmt: skip

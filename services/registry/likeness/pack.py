@@ -40,7 +40,9 @@ class Share:
 
 @dataclass(frozen=True)
 class Pack:
-    """权重包: version, weights by field, level and stratum, how names cluster, thresholds, looked-up shares."""
+    """权重包: version, weights by field, level and stratum, how names cluster, thresholds, looked-up shares, and by
+    how much another must fit better to weigh against a pair.
+    """
 
     version: str
     start: tuple[float, ...]
@@ -49,6 +51,8 @@ class Pack:
     likely: float
     possible: float
     shares: tuple[Share, ...]
+    rival_margin: float
+    rival_weight: float
 
     def table(self, field: Field) -> NDArray[np.float64]:
         """Its weights by stratum and level."""
@@ -88,6 +92,8 @@ def pack_of(written: dict[str, Any]) -> Pack:
         likely=float(written["thresholds"]["likely"]),
         possible=float(written["thresholds"]["possible"]),
         shares=tuple(Share(float(low), int(of_hundred)) for low, of_hundred in written["shares"]),
+        rival_margin=float(written["rival"]["margin"]),
+        rival_weight=float(written["rival"]["weight"]),
     )
 
 

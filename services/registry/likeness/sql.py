@@ -21,7 +21,6 @@ from services.registry.likeness.levels import (
     Field,
     Level,
     Rule,
-    Stratum,
 )
 from services.registry.likeness.pack import Pack, pack
 from services.registry.likeness.scoring import LEAST_PEOPLE, LEAST_TOTAL
@@ -30,6 +29,17 @@ LEVELS = tuple(f"{field.name}_level" for field in FIELDS)
 WEIGHTS = ("start_weight", *(f"{field.name}_weight" for field in FIELDS))
 COLUMNS = ("lo", "hi", "stratum", *LEVELS, *WEIGHTS, "score")
 """lo and hi are inside keys of persons, the lower first; levels and stratum smallint, weights and score float8."""
+
+
+FOR_PERSONS = "set local jit = off; set local enable_bitmapscan = off; set local plan_cache_mode = force_generic_plan"
+"""Said before `of_persons` in its transaction: planning it takes longer than running it, so it is planned once a
+connection; nothing of it is worth compiling; and beside the index that finds three people the whole scope's would be
+read to be laid over it.
+"""
+FOR_REGISTER = "set local enable_nestloop = off; set local jit = off; set local work_mem = '256MB'"
+"""Said before `of_register`: under forced policies every table seems to hold one row, and millions would be looped
+over.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +86,10 @@ everybody as materialized (
 found (lo, hi, fit) as ({found}),
 pair as materialized (
   select lo, hi, coalesce(min(nullif(fit, 0)), 0) as fit from found group by lo, hi),
-homes as (
-  select p.lo, p.hi, a.household_no as one, b.household_no as two
-  from pair p join {tables.keys} a on a.person_no = p.lo join {tables.keys} b on b.person_no = p.hi
-  where a.household_no <> b.household_no and a.household_no <> 0 and b.household_no <> 0),
-kin as (
-  select h.lo, h.hi, count(distinct m.bag_key) as shared
-  from homes h join {tables.keys} m on m.household_no = h.one and m.person_no <> h.lo and m.bag_key <> 0
-  join {tables.keys} n on n.household_no = h.two and n.person_no <> h.hi and n.bag_key = m.bag_key
-  group by h.lo, h.hi),
-side as (
-  select p.lo, p.hi, p.fit, coalesce(kin.shared, 0) as shared, {_side("a")}, {_side("b")}
-  from pair p join {tables.keys} a on a.person_no = p.lo join {tables.keys} b on b.person_no = p.hi
-  left join kin on kin.lo = p.lo and kin.hi = p.hi),
+entries as {"" if whole else "materialized "}(
+  select p.lo, p.hi, p.fit, {_side("a")}, {_side("b")}
+  from pair p {_joined(tables, "a", "p.lo", whole)} {_joined(tables, "b", "p.hi", whole)}),
+{_kin_of_all(tables) if whole else _kin_of_each(tables)},
 leveled as (
   select lo, hi, {_case(STRATA)} as stratum, {", ".join(_leveled(field) for field in FIELDS)},
     {", ".join(f"a_{name}" for name in FREQUENCY_KINDS)}
@@ -102,10 +103,52 @@ weighed as (
 select *, {" + ".join(WEIGHTS)} as score from weighed"""
 
 
+def _joined(tables: Tables, entry: str, person: str, whole: bool) -> str:
+    """One side of a pair. Under its policy a table seems to hold one row, and is read whole before it is joined; a
+    subquery of its own for each pair (`offset 0`) leaves no other way than the index.
+    """
+    if whole:
+        return f"join {tables.keys} {entry} on {entry}.person_no = {person}"
+    return f"cross join lateral (select * from {tables.keys} t where t.person_no = {person} offset 0) {entry}"
+
+
+_APART = "a_household_no <> b_household_no and a_household_no <> 0 and b_household_no <> 0"
+
+
+def _kin_of_all(tables: Tables) -> str:
+    """Names that the other members of both households share, for all pairs at once."""
+    return f"""kin as (
+  select e.lo, e.hi, count(distinct m.bag_key) as shared
+  from entries e join {tables.keys} m on m.household_no = e.a_household_no and m.person_no <> e.lo and m.bag_key <> 0
+  join {tables.keys} n on n.household_no = e.b_household_no and n.person_no <> e.hi and n.bag_key = m.bag_key
+  where {_APART} group by e.lo, e.hi),
+side as (
+  select e.*, coalesce(kin.shared, 0) as shared
+  from entries e left join kin on kin.lo = e.lo and kin.hi = e.hi)"""
+
+
+def _kin_of_each(tables: Tables) -> str:
+    """The same, pair by pair: each household is read through its index and put into an array."""
+
+    def names(side: str, but: str) -> str:
+        return (
+            f"array(select m.bag_key from {tables.keys} m where m.household_no = e.{side}_household_no"
+            f" and m.household_no <> 0 and m.person_no <> e.{but} and m.bag_key <> 0 and {_APART})"
+        )
+
+    return f"""side as materialized (
+  select e.*, (select count(distinct one) from unnest({names("a", "lo")}) one
+    where one = any({names("b", "hi")})) as shared
+  from entries e)"""
+
+
 def _rule(rule: Rule, tables: Tables, whole: bool) -> str:
     """`a` is the one that is asked about, `b` anybody."""
     conditions = [f"{left.sql} = {right.sql}" for left, right in rule.on]
-    conditions += [f"a.{name} <> 0" for name in rule.known] + [f"b.{name} <> 0" for name in rule.known]
+    conditions += [f"a.{name} <> 0" for name in rule.known]
+    conditions += [
+        f"b.{name} <> 0" for name in rule.known if name != "born"
+    ]  # as the indexes leave out what is unknown
     if rule.where is not None:
         conditions.append(rule.where.sql)
     if rule.name == "telephone":
@@ -114,24 +157,31 @@ def _rule(rule: Rule, tables: Tables, whole: bool) -> str:
             f" and f.key = a.phone_key and f.people > {PHONE_CAP})"
         )
     conditions.append(f"a.person_no {'<' if whole else '<>'} b.person_no")
-    return _ordered("0::smallint") + f" from k a join {tables.keys} b on {' and '.join(conditions)}"
+    return f"{_ordered('0::smallint')} from k a {_met(tables, ' and '.join(conditions), whole)}"
+
+
+def _met(tables: Tables, conditions: str, whole: bool) -> str:
+    """Anybody whom the conditions bring together with `a`; for one person through an index, as `_joined` says why."""
+    if whole:
+        return f"join {tables.keys} b on {conditions}"
+    return f"cross join lateral (select b.person_no from {tables.keys} b where {conditions} offset 0) b"
 
 
 def _repairs(tables: Tables, whole: bool) -> list[str]:
     """A number that fails looks for the valid, a valid one for those that fail, and two that fail for a common one."""
-    kind = "greatest(p.kind, q.kind)"
-    probed = f"{_ordered('p.kind')} from k a join {tables.probes} p on p.person_no = a.person_no"
+    probed = f"from k a join {tables.probes} p on p.person_no = a.person_no"
+    other = "q.person_no > p.person_no" if whole else "q.person_no <> p.person_no"
+    valid = "b.id_key = p.key and b.id_key <> 0 and b.person_no <> a.person_no"
     asked = [
-        f"{probed} join {tables.keys} b on b.id_key = p.key and b.person_no <> a.person_no",
-        f"{_ordered(kind)} from k a join {tables.probes} p on p.person_no = a.person_no"
-        f" join {tables.probes} q on q.key = p.key and q.person_no {'>' if whole else '<>'} p.person_no"
-        f" join {tables.keys} b on b.person_no = q.person_no",
+        f"{_ordered('p.kind')} {probed} {_met(tables, valid, whole)}",
+        f"{_ordered('greatest(p.kind, q.kind)')} {probed} join {tables.probes} q on q.key = p.key and {other}"
+        f" {_met(tables, 'b.person_no = q.person_no', whole)}",
     ]
     if not whole:
-        asked.append(
-            f"{_ordered('p.kind')} from k a join {tables.probes} p on p.key = a.id_key and a.id_key <> 0"
-            f" and p.person_no <> a.person_no join {tables.keys} b on b.person_no = p.person_no"
+        failing = (
+            f"from k a join {tables.probes} p on p.key = a.id_key and a.id_key <> 0 and p.person_no <> a.person_no"
         )
+        asked.append(f"{_ordered('p.kind')} {failing} {_met(tables, 'b.person_no = p.person_no', whole)}")
     return asked
 
 
@@ -158,8 +208,8 @@ def _leveled(field: Field) -> str:
 
 
 def _numbers(place: str, values: tuple[float, ...]) -> str:
-    arms = " ".join(f"when {at} then {value!r}::float8" for at, value in enumerate(values))
-    return f"case {place} {arms} end"
+    """The value of a stratum; written short, since asyncpg keeps no plan of a statement above fifteen kilobytes."""
+    return f"('{{{','.join(f'{value!r}' for value in values)}}}'::float8[])[{place} + 1]"
 
 
 def _weight(field: Field, held: Pack) -> str:
@@ -176,10 +226,7 @@ def _rarity(field: Field, level: Level, held: Pack) -> str:
     """What a rare value adds: the binary logarithm of its share, times how such values cluster where the two live."""
     cluster = held.cluster(level.rarity or "")
     share = f"greatest(coalesce(f_{field.name}.people, 0), {LEAST_PEOPLE}) / everybody.people"
-    arms = " ".join(
-        f"when {at} then -ln({share} * {cluster[at]!r}::float8) / ln(2::float8)" for at in Stratum if cluster[at] > 0
-    )
-    return f"(case l.stratum {arms} else 0 end)"
+    return f"coalesce(-ln({share} * nullif({_numbers('l.stratum', cluster)}, 0)) / ln(2::float8), 0)"
 
 
 def _rarity_join(field: Field, tables: Tables) -> str:
@@ -197,4 +244,15 @@ INDEXES: tuple[tuple[str, ...], ...] = (
 )  # fmt: skip
 """By which a single person's pairs are found; each but the division's where its first column is not 0."""
 
-__all__ = ["COLUMNS", "INDEXES", "LEVELS", "WEIGHTS", "Tables", "of_persons", "of_register", "refresh_frequencies"]
+__all__ = [
+    "COLUMNS",
+    "FOR_PERSONS",
+    "FOR_REGISTER",
+    "INDEXES",
+    "LEVELS",
+    "WEIGHTS",
+    "Tables",
+    "of_persons",
+    "of_register",
+    "refresh_frequencies",
+]

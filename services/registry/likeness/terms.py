@@ -82,8 +82,8 @@ class Term:
 
 
 def number(value: int) -> Term:
-    """A number; one beyond four bytes says that it has eight."""
-    return Term(f"{value}::bigint" if abs(value) >= 2**31 else str(value), lambda _: np.int64(value))
+    """A number."""
+    return Term(str(value), lambda _: np.int64(value))
 
 
 def column(name: str) -> Term:
@@ -108,9 +108,11 @@ def size(term: Term) -> Term:
 
 def any_of(*terms: Term) -> Term:
     """At least one of them holds."""
-    return reduce(lambda one, two: one | two, terms)
+    sql = f"({' or '.join(term.sql for term in terms)})"
+    return Term(sql, lambda at: reduce(lambda one, two: one | two, (term.run(at) for term in terms)))
 
 
 def all_of(*terms: Term) -> Term:
     """Each of them holds."""
-    return reduce(lambda one, two: one & two, terms)
+    sql = f"({' and '.join(term.sql for term in terms)})"
+    return Term(sql, lambda at: reduce(lambda one, two: one & two, (term.run(at) for term in terms)))
