@@ -123,8 +123,8 @@ def workbooks(settings: AppSettings, engine: AsyncEngine, keys: KeyRing) -> Work
 
     def asked(of: Intake, job: Job) -> Asked:
         said = (of.system, of.choices)
-        rows = settings.intake_chunk_rows
-        return Asked(job.scope, of.observed_on, of.year, rows, limits, *said, mode=of.mode, blank=of.blank)
+        cut = (settings.intake_chunk_rows, limits, store.SHAPES)
+        return Asked(job.scope, of.observed_on, of.year, *cut, *said, mode=of.mode, blank=of.blank)
 
     return Workbooks(
         Reading(

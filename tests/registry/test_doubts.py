@@ -19,7 +19,8 @@ from services.registry.actions.doubts import resume_doubts
 from services.registry.app import due
 from services.registry.domain.fields import BY_NAME
 from services.registry.store.arrivals import AskedChecks
-from services.registry.store.doubts import Found, Look, fingerprints_of, save_doubts, save_staged_doubts
+from services.registry.store.doubts import Found, Look, save_doubts, save_staged_doubts
+from services.registry.store.fingerprints import fingerprints_of
 from shared.clock import Clock, today
 from shared.crypto import KeyRing, new_key_ring
 from shared.db import transaction

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import multiprocessing
 import os
 import resource
 import shutil
 import signal
+import socket
+import subprocess
+import sys
 import tempfile
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -50,12 +52,12 @@ class ParsingChild:
         self._file.flush()
         self._path = Path(f"/proc/{os.getpid()}/fd/{self._file.fileno()}")
         self._seconds = seconds
-        context = multiprocessing.get_context("spawn")
-        self._ours, theirs = context.Pipe()
-        work = (theirs, os.getpid(), memory_bytes, self._path, asked, keys)
-        self._process = context.Process(target=_serve, args=work, daemon=True, name="registry-parsing")
-        self._process.start()
-        theirs.close()
+        ours, theirs = socket.socketpair()
+        self._ours = Connection(ours.detach())
+        with theirs:
+            self._process = _start(theirs.fileno())
+        with suppress(OSError):  # a child that is gone already is told of by the first question
+            self._ours.send((os.getpid(), memory_bytes, self._path, asked, keys))
 
     async def opening(self) -> Opening:
         """What the file holds; raises what is wrong with the whole of it."""
@@ -89,8 +91,13 @@ class ParsingChild:
             self._process.kill()  # it may still be answering a question that nobody asks any more
             raise
         except (EOFError, OSError) as error:
-            self._process.join(2)
-            raise ChildGone(f"the parsing process ended with {self._process.exitcode}") from error
+            raise ChildGone(f"the parsing process ended with {self._ended(2)}") from error
+
+    def _ended(self, seconds: float) -> int | None:
+        """How it ended, if it did in that time."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+        return self._process.returncode
 
     def _exchange(self, name: str, arguments: tuple[Any, ...]) -> Any:
         self._ours.send((name, arguments))
@@ -103,7 +110,7 @@ class ParsingChild:
         raise value if isinstance(value, Problem) else ChildGone(str(value))
 
     @property
-    def pid(self) -> int | None:
+    def pid(self) -> int:
         """Its process number."""
         return self._process.pid
 
@@ -112,12 +119,27 @@ class ParsingChild:
         with suppress(OSError):
             self._ours.close()
         self._process.kill()
-        self._process.join(5)
+        self._ended(5)
         self._file.close()
 
 
-def _serve(answers: Connection, parent: int, memory_bytes: int, path: Path, asked: Asked, keys: KeyRing) -> None:
+def _start(answers: int) -> subprocess.Popen[bytes]:
+    """A process that imports what it needs and nothing that its parent happens to be made of."""
+    path = os.pathsep.join(place for place in sys.path if place)
+    program = [sys.executable, "-P", "-c", f"from {__name__} import serve; serve({answers})"]
+    return subprocess.Popen(
+        program, env={**os.environ, "PYTHONPATH": path}, pass_fds=[answers], stdin=subprocess.DEVNULL
+    )
+
+
+def serve(socket_number: int) -> None:
     """The child's life: read the file, then answer until the parent hangs up."""
+    answers = Connection(socket_number)
+    with suppress(EOFError):
+        _answer(answers, *answers.recv())
+
+
+def _answer(answers: Connection, parent: int, memory_bytes: int, path: Path, asked: Asked, keys: KeyRing) -> None:
     from services.registry.forms.child import bind_to_parent
 
     bind_to_parent(parent)
@@ -126,10 +148,7 @@ def _serve(answers: Connection, parent: int, memory_bytes: int, path: Path, aske
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     book: Any = None
     while True:
-        try:
-            name, arguments = answers.recv()
-        except EOFError:
-            return
+        name, arguments = answers.recv()
         try:
             if book is None:
                 book = importlib.import_module(ENCODING).Book(path, asked, keys)

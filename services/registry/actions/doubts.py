@@ -16,7 +16,8 @@ from services.registry.domain.inspection import facts_of_number
 from services.registry.domain.refusals import DoubtMissing
 from services.registry.store import doubts as store
 from services.registry.store.arrivals import AskedChecks
-from services.registry.store.doubts import Found, Look, Seen, fingerprints_of, save_doubts
+from services.registry.store.doubts import Found, Look, Seen, save_doubts
+from services.registry.store.fingerprints import fingerprints_of
 from services.registry.store.parameters import parameters
 from services.registry.store.people import Written
 from shared.auth import Officer, Role

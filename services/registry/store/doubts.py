@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
-from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -18,18 +17,7 @@ from services.registry.domain.places import ROW_MASK
 from services.registry.domain.refusals import DoubtMissing
 from services.registry.store.arrivals import AskedChecks
 from services.registry.tables.doubts import STANDING
-from shared.crypto import KeyRing
 from shared.db import Transaction
-
-KIND = "doubt"
-
-
-def fingerprints_of(keys: KeyRing, check_id: str, facts: str | None) -> str:
-    """事实指纹: a keyed hash of what a check looked at, for each live key, the current one first. The hash below it is
-    for its length and its letters alone: what is indexed is folded, facts are not.
-    """
-    said = sha256(f"{check_id}\n{facts or ''}".encode()).hexdigest()
-    return ",".join(one.hex() for one in keys.blind_indexes(KIND, said))
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,7 @@ from services.registry.store.arrivals import (
     PersonKey,
     Refusal,
 )
-from services.registry.store.doubts import fingerprints_of
-from services.registry.tables import HOUSEHOLD_FACTS, PERSON_FACTS, STAGING
+from services.registry.store.fingerprints import fingerprints_of
 from shared.crypto import KeyRing
 from shared.parameters import Parameters
 
@@ -71,8 +70,8 @@ class Book:
             fields=reading.fields,
             headings=self._headings,
             told=reading.as_json(),
-            household_columns=_household_columns(reading.fields),
-            person_columns=_person_columns(reading.fields, amends=self.asked.amends),
+            household_columns=_household_columns(self.asked.shapes.household, reading.fields),
+            person_columns=_person_columns(self.asked.shapes.person, reading.fields, amends=self.asked.amends),
             sealed_columns=tuple(f"{name}_sealed" for name in SEALED if name in reading.fields),
             refusals=_refusals(reading.refusals),
             asked=_asked(self._checks, frozenset(reading.fields), self.asked.observed_on),
@@ -132,7 +131,9 @@ class Book:
             "staging_income": incomes.with_columns(row),
             "staging_doubt": doubts,
         }
-        return {name: _csv(name, frame.with_columns(pl.lit(str(job)).alias("job"))) for name, frame in frames.items()}
+        of_job = pl.lit(str(job)).alias("job")
+        known = self.asked.shapes.staging
+        return {name: _csv(known[name], frame.with_columns(of_job)) for name, frame in frames.items()}
 
     def _by_number(self, frame: pl.DataFrame, chunk: int) -> pl.DataFrame:
         numbers = self._of(self.reading.households, chunk).select("number")
@@ -236,39 +237,36 @@ def _asked(checks: Sequence[Check], fields: frozenset[str], on: date) -> AskedCh
 
 def _chunks(reading: Reading, asked: Asked) -> pl.DataFrame:
     """Households to chunks, in the file's order; the same file is always cut at the same places. Corrections may name
-    none of a household's members.
+    none of a household's members. The first chunk is a quarter of the others: the database waits for it.
     """
     if asked.amends:
         sizes = reading.households.select("household", pl.col("rows").alias("len"))
     else:
         sizes = reading.persons.group_by("household", maintain_order=True).len()
-    before = pl.col("len").cum_sum() - pl.col("len")
+    before = pl.col("len").cum_sum() - pl.col("len") + asked.chunk_rows * 3 // 4
     return sizes.select("household", (before // asked.chunk_rows + 1).cast(pl.Int64).alias("chunk"))
 
 
-def _household_columns(fields: Sequence[str]) -> tuple[str, ...]:
-    return tuple(name for name in HOUSEHOLD_FACTS if name in fields or name in ("division", "source_values"))
+def _household_columns(known: Sequence[str], fields: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name for name in known if name in fields or name in ("division", "source_values"))
 
 
-def _person_columns(fields: Sequence[str], *, amends: bool) -> tuple[str, ...]:
+def _person_columns(known: Sequence[str], fields: Sequence[str], *, amends: bool) -> tuple[str, ...]:
     """Columns that the file speaks of, whether by their own field or by one that becomes part of them."""
     told = {BY_NAME[name].into or name for name in fields}
     indexes = {f"{name}_index" for name in SEALED if name in told}
     parts = {"disability_kind", "disability_level"} if "disability_card" in told else set()
     always = {"source_values"} if amends and "name" not in told else {*ALWAYS_OF_PERSON}
-    return tuple(name for name in PERSON_FACTS if name in {*told, *indexes, *parts, *always})
+    return tuple(name for name in known if name in {*told, *indexes, *parts, *always})
 
 
 def _refusals(frame: pl.DataFrame) -> list[Refusal]:
     return [Refusal(*row) for row in frame.select("row", "column", "code", "zh", "en").iter_rows()]
 
 
-COLUMNS = {table.name: [column.name for column in table.columns] for table in STAGING}
-
-
-def _csv(name: str, frame: pl.DataFrame) -> tuple[list[str], bytes]:
+def _csv(known: Sequence[str], frame: pl.DataFrame) -> tuple[list[str], bytes]:
     """Without heading; an absent value is an empty cell, which COPY reads as null."""
-    columns = [column for column in COLUMNS[name] if column in frame.columns]
+    columns = [column for column in known if column in frame.columns]
     if frame.is_empty():
         return columns, b""
     text: str = frame.select(columns).write_csv(include_header=False)

@@ -44,10 +44,12 @@ MATCHED = """select declared_no, sum(fen)::bigint as fen from income_match
 INCOME = f"""select household_no,
     json_agg(json_build_object('year_from', year_from, 'year_to', year_to, 'component', component, 'item', item,
       'source', source, 'fen', i.fen - coalesce(m.fen, 0), 'paid_on', paid_on)
-      order by year_from, component, item, source, no) as list,
-    json_agg(distinct jsonb_build_array(year_from, year_to)) filter (where source = 'declared') as declared
+      order by year_from, component, item, source, no) as list
   from (select * from income where household_no = any($1) and known_to = 'infinity') i
   left join ({MATCHED}) m on m.declared_no = i.no group by household_no"""
+YEARS = """select household_no, json_agg(json_build_array(year_from, year_to) order by year_from, year_to) as list
+  from (select distinct household_no, year_from, year_to from income
+        where household_no = any($1) and known_to = 'infinity' and source = 'declared') d group by household_no"""
 DECISIONS = """select household_no,
     json_agg(id order by known_from, id) filter (where refused_because is null) as list,
     json_agg(json_build_object('decision', id, 'reason', refused_because) order by known_from, id)
@@ -56,7 +58,8 @@ DECISIONS = """select household_no,
 LIVING = f"json_build_object({pairs(LIVING_FACTS, 'h')}, 'housing_area_m2', h.housing_area_m2::text)"
 
 BUILT = f"""
-with spans as ({SPANS}), members as ({MEMBERS}), amounts as ({INCOME}), decided as ({DECISIONS}),
+with spans as ({SPANS}), members as ({MEMBERS}), amounts as ({INCOME}), years as ({YEARS}),
+decided as ({DECISIONS}),
 built as (
   select h.id, h.version,
     json_build_object('household', h.id, 'version', h.version, 'number', h.number, 'division', h.division::text,
@@ -65,12 +68,13 @@ built as (
       'decisions', coalesce(d.list, '[]'), 'decisions_refused', coalesce(d.refused, '[]')) as recorded,
     json_build_object('household', h.id, 'version', h.version, 'division', h.division::text,
       'statuses', coalesce(s.list, '[]'), 'members', coalesce(m.list, '[]'), 'living', {LIVING},
-      'income', coalesce(i.list, '[]'), 'income_declared', coalesce(i.declared, '[]'),
+      'income', coalesce(i.list, '[]'), 'income_declared', coalesce(y.list, '[]'),
       'superseded_by', h.superseded_by) as circumstances
   from (select * from household where no = any($1)) h
   left join spans s on s.household_no = h.no
   left join members m on m.household_no = h.no
   left join amounts i on i.household_no = h.no
+  left join years y on y.household_no = h.no
   left join decided d on d.household_no = h.no)
 """
 ANNOUNCE = f"""{BUILT}
