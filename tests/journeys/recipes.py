@@ -14,6 +14,7 @@ from typing import Any
 
 from tests.journeys.desk import Asked
 from tests.journeys.village import DAY, MEETING, Village
+from tests.registry.sheets import citizen_id
 
 
 class Kind(Enum):
@@ -267,6 +268,13 @@ _of_the_son("marry-out")
 _of_the_son("adopt-out")
 _of_the_son("leave", reason="work")
 _of_the_son("return")
+
+
+@recipe(f"POST {REGISTRY}/households/{{household_id}}/bind-id", Kind.NOUN, is_spent=True)
+def _bind_id(village: Village, role: str) -> Asked:
+    path, _, son = _family(village)
+    number = citizen_id("20080405", next(village.serials) % 500 * 2 + 1)
+    return _deed(village, role, "bind-id", path, person=son, id_number=number)
 
 
 @recipe(f"POST {REGISTRY}/households/{{household_id}}/move", Kind.NOUN, is_spent=True, town=HANDS, low="scope.refused")

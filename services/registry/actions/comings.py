@@ -11,10 +11,12 @@ from uuid import UUID
 from services.registry.actions.households import entry_of, identified, refuse_division
 from services.registry.actions.surgery import Order, Outcome, Touched, carry_out, lock_all
 from services.registry.domain import Household, MemberEntry, Person, comings
-from services.registry.domain.refusals import PersonDead, PersonElsewhere
+from services.registry.domain.comings import NumberHeld
+from services.registry.domain.refusals import PersonDead, PersonElsewhere, PersonHidden
 from services.registry.domain.surgery import Remaining, Verb
 from services.registry.store import people
 from services.registry.store.households import Record
+from services.registry.store.intake import hidden_identities
 from shared.db import Transaction
 from shared.errors import Stale
 from shared.events.registry import Relation
@@ -114,6 +116,20 @@ async def come_back(tx: Transaction, order: Order, person: UUID) -> Outcome:
     before = (await lock_all(tx, order, []))[0]
     after = comings.come_back(before.household, person, before.seen, order.on)
     return await carry_out(tx, order, [Touched(before, after, "return", persons_on=order.on)])
+
+
+async def bind_id(tx: Transaction, order: Order, person: UUID, text: str) -> Outcome:
+    """证件号码登记: somebody who had none, or none that is valid, stands under his own number from then on."""
+    before = (await lock_all(tx, order, []))[0]
+    number, keys = comings.whole_number(text), order.writer.keys
+    after = comings.bind_number(before.household, person, number)
+    indexes = keys.blind_indexes("citizen_id", number.text)
+    holders = await people.holders_of(tx, indexes)
+    if await hidden_identities(tx, indexes, holders):
+        raise PersonHidden(number=before.household.number)
+    if any(one.id != person for one in holders.values()):
+        raise NumberHeld
+    return await carry_out(tx, order, [Touched(before, after, "bind_id")])
 
 
 async def move(tx: Transaction, order: Order, to: DivisionCode, group: str | None) -> Outcome:

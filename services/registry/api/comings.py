@@ -10,7 +10,7 @@ from pydantic import Field
 from services.registry.actions import comings as actions
 from services.registry.actions.comings import Coming, Leaving, Way
 from services.registry.actions.surgery import Order
-from services.registry.api.bodies import MemberBody, Text, coded
+from services.registry.api.bodies import IdText, MemberBody, Text, coded
 from services.registry.api.households import WRITERS
 from services.registry.api.surgery import SURGERY_PROBLEMS, Doing, Relations, SurgeryBody, SurgeryOut, Verb
 from services.registry.domain.codes import CLOSING, LEAVING
@@ -19,12 +19,16 @@ from services.registry.domain.comings import (
     LastMember,
     NobodyLeft,
     NotClosed,
+    NumberBound,
+    NumberHeld,
+    NumberPlaceholder,
     SamePlace,
     SeenSince,
     SpouseWrong,
 )
 from services.registry.domain.refusals import DivisionUnknown, MemberNameless, PersonDead, PersonHidden, PersonRepeated
 from services.registry.domain.surgery import Remaining
+from shared.values import ValueWrong
 from shared.web import Body, DivisionField, Router
 
 router = Router("户的变动")
@@ -78,6 +82,13 @@ class ReturnBody(SurgeryBody):
     """返家."""
 
     person: UUID
+
+
+class BindBody(SurgeryBody):
+    """证件号码登记: whose number, eighteen characters or fifteen digits of the old kind."""
+
+    person: UUID
+    id_number: IdText
 
 
 class MoveBody(SurgeryBody):
@@ -149,6 +160,17 @@ async def return_home(body: ReturnBody, doing: Verb) -> SurgeryOut:
     """返家（在户）；可预览."""
     order = doing.order(body)
     return doing.answer(order, await actions.come_back(doing.tx, order, body.person))
+
+
+@router.post(
+    "/households/{household_id}/bind-id",
+    roles=WRITERS,
+    problems=(*SURGERY_PROBLEMS, NumberBound, NumberHeld, NumberPlaceholder, PersonHidden, ValueWrong),
+)
+async def bind_id(body: BindBody, doing: Verb) -> SurgeryOut:
+    """为无证件号码、号码待核或号码无效的成员登记其证件号码；15位号码升为18位；人不变；可预览."""
+    order = doing.order(body)
+    return doing.answer(order, await actions.bind_id(doing.tx, order, body.person, body.id_number))
 
 
 @router.post(

@@ -26,7 +26,7 @@ from services.registry.domain.surgery import (
 )
 from shared.errors import Conflict, Invalid
 from shared.events.registry import Relation
-from shared.values import DivisionCode
+from shared.values import CitizenId, DivisionCode, ValueWrong
 
 
 class LastMember(Conflict):
@@ -97,6 +97,80 @@ class NobodyLeft(Conflict):
     en = "Everybody of household {number} has died since or lives elsewhere"
     hint_zh = "请登记为新的一户"
     hint_en = "Record a new household"
+
+
+class NumberBound(Conflict):
+    """号码已核实: a valid number that nobody else holds is not bound a second time."""
+
+    code = "person.bound"
+    zh = "户{number}中该成员已有有效的证件号码"
+    en = "This member of household {number} has a valid id number already"
+    hint_zh = "号码有误的，请以登记表更正"
+    hint_en = "If it is wrong, correct it by a form"
+
+
+class NumberPlaceholder(Invalid):
+    """虚拟号码: a placeholder stands for nobody."""
+
+    code = "person.placeholder"
+    zh = "999999开头的号码不是公民身份号码"
+    en = "A number that begins with 999999 is no citizen id"
+    hint_zh = "请填写本人的公民身份号码；尚无号码的不必填写"
+    hint_en = "Give the person's own number; without one give none"
+
+
+class NumberHeld(Conflict):
+    """号码为他人所用: somebody else on record holds it."""
+
+    code = "person.number_held"
+    zh = "该证件号码已登记在另一人名下"
+    en = "Somebody else on record holds this id number"
+    hint_zh = "确为同一人的，核对后按同一人处理；号码有疑的，请以登记表填报，将列为疑点I1"
+    hint_en = "If both are one person, settle that first; a number in doubt is entered by a form and becomes doubt I1"
+
+
+PLACEHOLDER = "999999"
+
+
+def whole_number(text: str) -> CitizenId:
+    """A citizen id as it is bound: of fifteen digits it is upgraded to eighteen, a placeholder is none."""
+    if text.startswith(PLACEHOLDER):
+        raise NumberPlaceholder
+    return CitizenId.upgrade(text) if len(text) == OLD_LENGTH else CitizenId.parse(text)
+
+
+OLD_LENGTH = 15
+
+
+def _is_whole(person: Person) -> bool:
+    if person.id_provisional or person.id_number is None or person.id_number.startswith(PLACEHOLDER):
+        return False
+    try:
+        CitizenId.parse(person.id_number)
+    except ValueWrong:
+        return False
+    return True
+
+
+def bind_number(household: Household, person: UUID, number: CitizenId) -> Household:
+    """The same person under his own number: whoever had none, a provisional, an old or a damaged one. What the number
+    says of birth and sex fills what is unknown, and changes nothing that is known.
+    """
+    refuse_closed(household)
+    refuse_strangers(household, {person})
+    one = next(one for one in household.members if one.person.id == person)
+    if _is_whole(one.person):
+        raise NumberBound(number=household.number)
+    bound = replace(
+        one.person,
+        id_number=number.text,
+        id_provisional=False,
+        id_kind="citizen_id",
+        birth_on=one.person.birth_on or number.birth_on,
+        sex=one.person.sex or number.sex.value,
+    )
+    changed = replace(one, person=bound)
+    return next_state(household, memberships=tuple(changed if each is one else each for each in household.memberships))
 
 
 def depart(household: Household, person: UUID, remaining: Remaining, on: date) -> Household:

@@ -21,7 +21,7 @@ from shared.values import HouseholdNumber
 
 Verb = Literal[
     "birth", "death", "change_head", "split", "split_off", "merge", "merged_in", "marry_in", "marry_out", "adopt_in",
-    "adopt_out", "leave", "return", "move", "close", "reopen", "carried",
+    "adopt_out", "leave", "return", "move", "close", "reopen", "carried", "bind_id",
 ]  # fmt: skip
 Relations = Mapping[UUID, Relation]
 CARRIED = ("poor", "lifted", "monitored", "ordinary")

@@ -67,6 +67,7 @@ VERBS: dict[str, Words] = {
     "close": ("注销", "closing"),
     "reopen": ("恢复", "reopening"),
     "carried": ("区划调整", "change of divisions"),
+    "bind_id": ("证件号码登记", "entry of an id number"),
 }
 SERVICES: dict[str, Words] = {
     "assessment": ("研判服务更正", "correction by assessment"),
@@ -356,6 +357,7 @@ OF_DEED: dict[str, Words] = {
     "move": ("整户迁移", "the household moved"),
     "close": ("本户注销（{reason_zh}）", "the household was closed ({reason_en})"),
     "reopen": ("本户恢复", "the household stands again"),
+    "bind_id": ("一名成员登记了证件号码", "an id number was entered for a member"),
     "carried": (
         "所在村（{other}）并入他村或改码，本户随之划转",
         "the village {other} was merged or recoded",

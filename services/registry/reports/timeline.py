@@ -76,8 +76,8 @@ async def changes_of_household(tx: Transaction, household_id: UUID) -> list[Chan
 
 ORDER = (
     "birth", "death", "change_head", "split", "split_off", "merge", "merged_in", "marry_in", "marry_out", "adopt_in",
-    "adopt_out", "leave", "return", "move", "close", "reopen", "carried", "closed", "entered", "moved", "seen",
-    "joined", "relation", "left", "struck", "status_began", "status_ended", "status_again", "status_since",
+    "adopt_out", "leave", "return", "move", "close", "reopen", "carried", "bind_id", "closed", "entered", "moved",
+    "seen", "joined", "relation", "left", "struck", "status_began", "status_ended", "status_again", "status_since",
     "status_struck", "corrected", "declared", "payout", "payout_reversed", "payout_withdrawn", "decision_refused",
 )  # fmt: skip
 """Of what became known at one moment: the household, its people, what it is, what it earns."""
