@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.registry import inbox
-from services.registry.actions import carrying, divisions, doubts, households, inspecting, intake
+from services.registry.actions import carrying, divisions, doubts, households, inspecting, intake, undo
 from services.registry.actions.intake import Reading, Workbooks
 from services.registry.actions.likeness import keying
 from services.registry.api import ROUTERS
@@ -145,6 +145,7 @@ def of_files(files: Workbooks) -> Jobs:
     """Jobs for which somebody waits at his desk."""
     jobs = Jobs()
     jobs.register(intake.KIND, files.run_chunk, roles=intake.SUBMITTERS, prepare=files.prepare, on_end=files.on_end)
+    jobs.register(undo.KIND, undo.run_undo, roles=intake.SUBMITTERS, on_end=undo.undo_ended)
     return jobs
 
 

@@ -38,6 +38,7 @@ NONE: dict[str, tuple[str, ...]] = {
         "GET /registry/v1/divisions/{code}",
         "GET /registry/v1/intakes/{job_id}",
         "GET /registry/v1/intakes/{job_id}/refusals",
+        "GET /registry/v1/intakes/{job_id}/undo",
         "GET /registry/v1/jobs",
         "GET /registry/v1/jobs/{job_id}",
         "GET /registry/v1/reports/doubts",

@@ -160,6 +160,7 @@ _get(
 _get(f"{REGISTRY}/intakes/{{job_id}}", Kind.NOUN, lambda v: f"{REGISTRY}/intakes/{_intake(v)}")
 _get(f"{REGISTRY}/intakes/{{job_id}}/answer", Kind.NOUN, lambda v: f"{REGISTRY}/intakes/{_intake(v)}/answer")
 _get(f"{REGISTRY}/intakes/{{job_id}}/diff", Kind.NOUN, lambda v: f"{REGISTRY}/intakes/{_intake(v)}/diff")
+_get(f"{REGISTRY}/intakes/{{job_id}}/undo", Kind.NOUN, lambda v: f"{REGISTRY}/intakes/{_list(v)}/undo")
 _get(f"{REGISTRY}/intakes/{{job_id}}/refusals", Kind.NOUN, lambda v: f"{REGISTRY}/intakes/{_intake(v)}/refusals")
 _get(f"{REGISTRY}/intakes/{{job_id}}/absences", Kind.NOUN, lambda v: f"{REGISTRY}/intakes/{_list(v)}/absences")
 _get(f"{REGISTRY}/jobs", Kind.LIST, None, names(_intake), limit=WHOLE)
@@ -321,6 +322,11 @@ def _decide_absence(village: Village, _role: str) -> Asked:
     (first, *_) = village.desk.ask("clerk", village.code, "GET", path)["items"]
     item = {"household": first["household"], "decision": "unclear", "reason": "待入户核实"}
     return Asked("POST", path, json={"items": [item]})
+
+
+@recipe(f"POST {REGISTRY}/intakes/{{job_id}}/undo", Kind.NOUN, is_spent=True, is_slow=True)
+def _undo(village: Village, _role: str) -> Asked:
+    return Asked("POST", f"{REGISTRY}/intakes/{village.a_list()}/undo")
 
 
 @recipe(f"POST {REGISTRY}/jobs/{{job_id}}/cancel", Kind.NOUN, is_spent=True)

@@ -140,6 +140,7 @@ def _file_rows(division: DivisionCode, job: Any) -> list[Row]:
             {"no": next(_numbers), "job": job, "row": 2, "field": "f", "check_id": "I3"} | _in_both_languages(),
         ),
         ("intake_change", {"no": next(_numbers), "job": job, "row": 2, "number": "1", "kind": "new"}),
+        ("undo_plan", {"job": job, "household_no": next(_numbers), "part": 1, "tied": 1}),
         ("absence", {"no": next(_numbers), "job": job, "household_no": 1}),
     ]
 

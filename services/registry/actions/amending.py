@@ -72,7 +72,7 @@ def amend(keys: ChunkKeys, register: Register, terms: Terms) -> Numbered:
 def _on_record(household: HouseholdKey, register: Register, terms: Terms) -> KnownHousehold:
     known = register.households.get(household.number)
     wrong = wrong_household(household, register, terms)
-    if known is None and household.number not in register.hidden_numbers:
+    if (known is None or known.withdrawn) and household.number not in register.hidden_numbers:
         wrong = household.row, "number", NOT_ON_RECORD
     if wrong is not None or known is None:
         row, field, why = wrong or (household.row, "number", NOT_ON_RECORD)

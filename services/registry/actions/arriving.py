@@ -113,13 +113,13 @@ def wrong_household(household: HouseholdKey, register: Register, terms: Terms) -
     division = _division_of(household, known, terms)
     if household.number in register.hidden_numbers:
         return household.row, "number", OUT_OF_SCOPE
-    if known is not None and terms.mode is Mode.CREATE:
+    if known is not None and terms.mode is Mode.CREATE and not known.withdrawn:
         return household.row, "number", ON_RECORD
     if division not in register.villages:
         return household.row, "division", UNKNOWN_VILLAGE
     if known is not None and known.superseded:
         return household.row, "number", SUPERSEDED
-    if known is not None and known.observed_on > terms.observed_on:
+    if known is not None and known.observed_on > terms.observed_on and not known.withdrawn:
         return household.row, "number", OLDER
     return None
 

@@ -15,6 +15,7 @@ from fastapi import Query, Request, Response
 from pydantic import Field, StringConstraints
 
 from services.registry.actions import intake as actions
+from services.registry.actions import undo
 from services.registry.actions.intake import (
     SUBMITTERS,
     AbsenceDecided,
@@ -109,8 +110,26 @@ class IntakeOut(Out):
     mode: Mode
     blank: Blank
     absent: int = Field(description="整村核对时名单未列的户数")
+    undoes: UUID | None = Field(description="本批次所撤销的导入；此时行数按户计")
     columns: list[ColumnOut]
     notes: list[NoteOut]
+
+
+class LeftAloneOut(Out):
+    """未撤销的户: changed since by somebody else."""
+
+    number: str
+    changed_by: str
+    changed_at: datetime
+
+
+class UndoOut(Out):
+    """撤销预览: what taking the batch back would do now; the first hundred of those that were changed since."""
+
+    restored: int = Field(description="恢复到导入前的户数")
+    withdrawn: int = Field(description="因本次导入才入册、将作废的户数")
+    left_alone: int = Field(description="此后有变更、不予撤销的户数")
+    changed_since: list[LeftAloneOut]
 
 
 class DiffOut(Out):
@@ -251,6 +270,7 @@ async def read_intake(job_id: UUID, tx: Tx) -> IntakeOut:
         source=intake.system,
         mode=intake.mode,
         blank=intake.blank,
+        undoes=intake.undoes,
         absent=(await reports.count_absences(tx, job_id))[0],
         columns=[ColumnOut(**one) for one in told.get("columns", [])],
         notes=[NoteOut(**one) for one in told.get("notes", [])],
@@ -289,6 +309,29 @@ async def fetch_answer(job_id: UUID, tx: Tx, officer: Officer, request: Request)
     intake, book = await actions.load_answer(tx, keys_of(request), job_id)
     await log_access(tx, officer, purpose="导入回执", noun="intake", ids=[job_id], action="download")
     return workbook(book, f"回执-{File(intake.filename).stem}.xlsx")
+
+
+UNDO_PROBLEMS = (IntakeMissing, undo.IntakeNotUndoable, undo.IntakeUndone)
+
+
+async def _state_of(tx: Tx, job_id: UUID) -> JobState:
+    if await find_intake(tx, job_id) is None:
+        raise IntakeMissing
+    return (await load_job(tx, job_id)).state
+
+
+@router.get("/intakes/{job_id}/undo", roles=SUBMITTERS, problems=UNDO_PROBLEMS)
+async def preview_undo(job_id: UUID, tx: Tx) -> UndoOut:
+    """预览撤销整批导入：恢复、作废、因此后有变更而不动的户."""
+    shown = await undo.preview_undo(tx, job_id, await _state_of(tx, job_id))
+    since = [LeftAloneOut(number=one.number, changed_by=one.by, changed_at=one.at) for one in shown.shown]
+    return UndoOut(restored=shown.restored, withdrawn=shown.withdrawn, left_alone=shown.left, changed_since=since)
+
+
+@router.post("/intakes/{job_id}/undo", roles=SUBMITTERS, status=202, problems=UNDO_PROBLEMS)
+async def undo_intake(job_id: UUID, tx: Tx, officer: Officer, now: Now) -> JobOut:
+    """撤销整批导入：以新的批次恢复导入前的内容；此后他人变更过的户不动，列在该批次的退回中."""
+    return JobOut.of(await undo.submit_undo(tx, officer, job_id, await _state_of(tx, job_id), now))
 
 
 @router.get("/intakes/{job_id}/diff", roles=SUBMITTERS, problems=(IntakeMissing, DiffNotAsked))

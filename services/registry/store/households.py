@@ -70,7 +70,9 @@ async def load_households(
 ) -> dict[UUID, Record]:
     """Many at once, in six queries; locked in the order of their inside keys, as every writer does."""
     held = " for no key update" if lock else ""
-    rows = await tx.driver.fetch(f"select {NAMED} from household where id = any($1) order by no{held}", list(ids))
+    rows = await tx.driver.fetch(
+        f"select {NAMED} from household where id = any($1) and not withdrawn order by no{held}", list(ids)
+    )
     numbers = [row["no"] for row in rows]
     memberships = await _of(tx, MEMBERSHIPS, numbers)
     persons = await _persons(tx, [one["person_no"] for ones in memberships.values() for one in ones])

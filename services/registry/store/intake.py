@@ -41,6 +41,8 @@ class KnownHousehold:
     division: int
     observed_on: date
     superseded: bool
+    withdrawn: bool = False
+    """Taken back with the file that brought it: it enters again as if it were new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,8 @@ async def hasten(tx: Transaction) -> None:
 async def known_households(tx: Transaction, numbers: Sequence[str]) -> dict[str, KnownHousehold]:
     """Those that the submitter may see."""
     rows = await tx.driver.fetch(
-        "select number, no, id, division, observed_on, superseded_by is not null or closed_on is not null as superseded"
+        "select number, no, id, division, observed_on,"
+        " (superseded_by is not null or closed_on is not null) and not withdrawn as superseded, withdrawn"
         " from household where number = any($1)",
         numbers,
     )
@@ -278,7 +281,7 @@ def households_changed(columns: Columns) -> str:
   coalesce(array_agg(s.household_no) filter (where s.division <> h.division), '{{}}') as moved
 from (select * from staging_household where job = $1 and not is_new) s
 join (select * from household where no = any({EXISTING_HOUSEHOLDS})) h on h.no = s.household_no
-where ({named(columns.household, "h")}) is distinct from ({named(columns.household, "s")})"""
+where h.withdrawn or ({named(columns.household, "h")}) is distinct from ({named(columns.household, "s")})"""
 
 
 def persons_changed(columns: Columns) -> str:
@@ -486,7 +489,7 @@ async def classify(tx: Transaction, job: UUID, columns: Columns = ALL_COLUMNS) -
 KEPT = "version, known_from, recorded_by, batch, batch_row"
 HOUSEHOLD_COLUMNS = tuple(column.name for column in household.columns)
 PERSON_COLUMNS = tuple(column.name for column in person.columns)
-assert [column.name for column in household_history.columns][:-1] == list(HOUSEHOLD_COLUMNS)
+assert [column.name for column in household_history.columns][:-2] == list(HOUSEHOLD_COLUMNS)
 
 INSERT_HOUSEHOLDS = f"""insert into household (no, id, number, {named(HOUSEHOLD_FACTS)}, observed_on, {KEPT})
 select household_no, id, number, {named(HOUSEHOLD_FACTS)}, observed_on, 1, $2, $3, job, row
@@ -497,6 +500,7 @@ def update_households(columns: Columns) -> str:
     """The facts that the file speaks of, the image before them into history."""
     return f"""with up as (
   update household h set ({named(columns.household)}) = ({named(columns.household, "s")}), observed_on = s.observed_on,
+    closed_on = case when h.withdrawn then null else h.closed_on end, withdrawn = false,
     version = h.version + 1, known_from = $2, recorded_by = $3, batch = s.job, batch_row = s.row
   from staging_household s where s.job = $1 and h.no = s.household_no and h.no = any($4)
   returning old.*)
@@ -517,7 +521,7 @@ PERSON_HISTORY = (
 def update_persons(columns: Columns) -> str:
     """What the file speaks of, sealed values too, the image before it into history."""
     return f"""with up as (
-  update person p set household_no = s.household_no, division = s.division,
+  update person p set household_no = s.household_no, division = s.division, withdrawn = false,
     ({named(columns.replaced)}) = ({named(columns.replaced, "s")}), observed_on = s.observed_on,
     version = p.version + 1, known_from = $2, recorded_by = $3, batch = s.job, batch_row = s.row
   from staging_person s where s.job = $1 and p.no = s.person_no and p.no = any($4)

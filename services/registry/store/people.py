@@ -116,7 +116,7 @@ HISTORY = f"insert into person_history ({NAMED}, known_to) select {NAMED}, $2 fr
 UPDATE = f"""with up as (
   update person set ({", ".join(f'"{name}"' for name in REPLACED)})
     = ({", ".join(f"${at}" for at in range(7, 7 + len(REPLACED)))}),
-    household_no = $3, division = $4, observed_on = greatest(observed_on, $5), recorded_by = $6,
+    household_no = $3, division = $4, observed_on = greatest(observed_on, $5), recorded_by = $6, withdrawn = false,
     version = version + 1, known_from = $2, batch = null, batch_row = null
   where no = $1 returning old.*) {HISTORY}"""
 RELEASE = f"""with up as (
@@ -195,7 +195,8 @@ WITH_NUMBER = """select p.*, h.id as household, m.relation
 from person p left join household h on h.no = p.household_no
 left join membership m on m.person_no = p.no and m.household_no = h.no and m.known_to = 'infinity'
   and upper_inf(m.during)
-where p.identity_index = any($1) or (p.id_provisional and p.id_number_index = any($1)) order by p.no limit 50"""
+where not p.withdrawn and (p.identity_index = any($1) or (p.id_provisional and p.id_number_index = any($1)))
+order by p.no limit 50"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,11 +49,13 @@ class Intake:
     blank: Blank = Blank.ERASE
     diff: bool = False
     """Whether its changes are listed field by field."""
+    undoes: UUID | None = None
+    """The batch that it takes back."""
 
 
 INSERT = """insert into intake (job, filename, size_bytes, content_hash, year_from, year_to, observed_on, dry_run,
-  source, submitted_at, system, choices, mode, blank, diff)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"""
+  source, submitted_at, system, choices, mode, blank, diff, undoes)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"""
 
 
 async def insert_intake(tx: Transaction, intake: Intake) -> None:
@@ -75,6 +77,7 @@ async def insert_intake(tx: Transaction, intake: Intake) -> None:
         intake.mode.value,
         intake.blank.value,
         intake.diff,
+        intake.undoes,
     )
 
 

@@ -20,6 +20,7 @@ from services.registry.tables.intake import (
     staging_income,
     staging_person,
     staging_status,
+    undo_plan,
 )
 from services.registry.tables.intervals import income, income_match, membership, status
 from services.registry.tables.likeness import likeness, likeness_due, likeness_frequency, likeness_probe
@@ -66,4 +67,5 @@ __all__ = [
     "staging_person",
     "staging_status",
     "status",
+    "undo_plan",
 ]

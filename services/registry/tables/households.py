@@ -66,6 +66,7 @@ household = sa.Table(
     sa.Column("superseded_by", pg.UUID, comment="并入户"),
     sa.Column("closed_on", sa.Date, comment="注销日期"),
     sa.Column("gaps", pg.DATEMULTIRANGE, comment="曾注销的期间"),
+    sa.Column("withdrawn", sa.Boolean, nullable=False, server_default=sa.text("false"), comment="作废"),
     *observed(),
     sa.CheckConstraint("number ~ '^[0-9]{16}$'", name="household_number_form"),
     sa.CheckConstraint("cardinality(other_causes) <= 2", name="household_other_causes"),

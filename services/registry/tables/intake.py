@@ -28,9 +28,11 @@ intake = sa.Table(
     sa.Column("system", sa.Text, comment="来源系统"),
     sa.Column("choices", pg.JSONB, nullable=False, server_default="{}", comment="指定的列义"),
     sa.Column("reading", pg.JSONB, comment="读表情况：工作表、列、说明"),
+    sa.Column("undoes", pg.UUID, comment="所撤销的批次"),
     sa.Column("mode", sa.Text, nullable=False, server_default="record", comment="导入方式"),
     sa.Column("blank", sa.Text, nullable=False, server_default="erase", comment="空白单元格的含义"),
     sa.Column("diff", sa.Boolean, nullable=False, server_default=sa.text("false"), comment="列出变更"),
+    sa.Index("intake_undoes", "undoes"),
     comment="导入文件",
 )
 
@@ -111,6 +113,17 @@ intake_change = sa.Table(
     sa.CheckConstraint("kind in ('new', 'changed', 'left')", name="intake_change_kind"),
     sa.Index("intake_change_job", "job", "no"),
     comment="文件逐项变更",
+)
+
+undo_plan = sa.Table(
+    "undo_plan",
+    metadata,
+    _of_intake(),
+    sa.Column("household_no", sa.BigInteger, primary_key=True, autoincrement=False, comment="户内部序号"),
+    sa.Column("part", sa.Integer, nullable=False, comment="分段"),
+    sa.Column("tied", sa.BigInteger, nullable=False, comment="须一同撤销的户"),
+    sa.Column("undone", sa.Boolean, comment="已撤销，或因此后有变而未撤销"),
+    comment="撤销计划",
 )
 
 absence = sa.Table(

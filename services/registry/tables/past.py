@@ -11,10 +11,13 @@ NEAREST = "no, (observed_on <= $2) desc, abs(observed_on - $2), version desc"
 
 
 def images(table: str, columns: str, keyed: str) -> str:
-    """All images of these keys that were known at the moment, the one that stands and the superseded ones."""
+    """All images of these keys that were known at the moment, the one that stands and the superseded ones; none that
+    was taken back by then.
+    """
     return (
-        f"select {columns} from {table} where {keyed} and known_from <= $3"
-        f" union all select {columns} from {table}_history where {keyed} and known_from <= $3"
+        f"select {columns} from {table} where {keyed} and known_from <= $3 and not withdrawn"
+        f" union all select {columns} from {table}_history where {keyed} and known_from <= $3 and not withdrawn"
+        " and (undone_by is null or known_to > $3)"
     )
 
 

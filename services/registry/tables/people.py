@@ -67,6 +67,7 @@ person = sa.Table(
     sa.Column("identity_index", pg.BYTEA, nullable=False, unique=True, comment="唯一识别键"),
     sa.Column("id_provisional", sa.Boolean, nullable=False, server_default=sa.text("false"), comment="证件待核"),
     sa.Column("died_on", sa.Date, comment="死亡日期"),
+    sa.Column("withdrawn", sa.Boolean, nullable=False, server_default=sa.text("false"), comment="作废"),
     *facts(),
     *sealed(),
     *observed(),

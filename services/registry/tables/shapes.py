@@ -55,7 +55,14 @@ def known() -> list[sa.Column[Any]]:
 def plain(columns: list[sa.Column[Any]]) -> list[sa.Column[Any]]:
     """The same columns without defaults: history and staging hold what they are given."""
     return [
-        sa.Column(one.name, one.type, nullable=one.nullable, comment=one.comment, autoincrement=False)
+        sa.Column(
+            one.name,
+            one.type,
+            nullable=one.nullable,
+            comment=one.comment,
+            autoincrement=False,
+            server_default=sa.text("false") if one.name == "withdrawn" else None,
+        )
         for one in columns
     ]
 
@@ -72,6 +79,7 @@ def history_of(current: sa.Table) -> sa.Table:
         metadata,
         *plain(list(current.columns)),
         sa.Column("known_to", MOMENT, nullable=False, comment="被取代时刻"),
+        *([sa.Column("undone_by", pg.UUID, comment="撤销该影像的批次")] if "withdrawn" in current.c else []),
         sa.PrimaryKeyConstraint("no" if "no" in current.c else "code", "version", name=f"{current.name}_history_pkey"),
         comment=f"{current.comment}·历史影像",
     )
