@@ -102,6 +102,8 @@ def test_a_number_cut_by_a_spreadsheet_may_end_in_a_hundred_ways() -> None:
 def test_placeholders_lead_nowhere() -> None:
     assert keys("999999199001011234").probes == ()
     assert keys("000000000000000000").probes == ()
+    whole = keys(number("999999"))
+    assert (whole.id_form, whole.id_key, whole.probes) == (IdForm.DAMAGED, 0, ())
 
 
 @pytest.mark.parametrize(
