@@ -11,10 +11,11 @@ from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.registry import inbox
-from services.registry.actions import carrying, divisions, doubts, households, inspecting, intake, undo
+from services.registry.actions import carrying, divisions, doubts, exports, households, inspecting, intake, undo
 from services.registry.actions.intake import Reading, Workbooks
 from services.registry.actions.likeness import keying
 from services.registry.api import ROUTERS
+from services.registry.api.households import IN_CLEAR
 from services.registry.forms import Limits
 from services.registry.reports import comparing, soundness
 from services.registry.store import intake as store
@@ -44,7 +45,7 @@ EARS = Ears("registry.households", inbox.HEARS, inbox.WITHDRAWS)
 
 class AppSettings(Settings):
     """Registry's own knobs: how much of a file is read, how many of its rows one commit takes, how long it is kept; how
-    many households one commit of a look at the register takes.
+    many households one commit of a look at the register takes; the same of what is exported.
     """
 
     intake_chunk_rows: int = 20_000
@@ -61,6 +62,9 @@ class AppSettings(Settings):
     intake_lease_seconds: float = 30.0
     intake_trial_days: int = 30
     inspection_households: int = 1000
+    export_chunk_households: int = 500
+    export_seconds: float = 900.0
+    export_days: int = 7
 
 
 def _topics(*names: str) -> tuple[Any, ...]:
@@ -83,7 +87,7 @@ def api(settings: Settings) -> FastAPI:
         settings,
         [*ROUTERS, jobs, access_router()],
         title="脱贫·登记服务",
-        description="区划、户与人、导入、疑点",
+        description="区划、户与人、导入、查询与导出、疑点",
         migrations=MIGRATIONS,
     )
 
@@ -164,6 +168,25 @@ def _of_submitter(engine: AsyncEngine, job: Job) -> AbstractAsyncContextManager[
     return transaction(engine, job.scope, caller=job.sub, traceparent=job.traceparent)
 
 
+def of_lists(settings: AppSettings, engine: AsyncEngine, keys: KeyRing) -> Jobs:
+    """Jobs that make files of lists: a village's waits behind no look at the register."""
+    jobs = Jobs()
+    exporter = exports.Exports(
+        exports.Reading(
+            partial(_of_submitter, engine),
+            keys,
+            frozenset(IN_CLEAR),
+            settings.export_chunk_households,
+            settings.export_seconds,
+            settings.practice,
+        )
+    )
+    jobs.register(
+        exports.KIND, exporter.run_chunk, roles=exports.ASKERS, prepare=exporter.prepare, on_end=exporter.on_end
+    )
+    return jobs
+
+
 def forgetting(settings: AppSettings, engine: AsyncEngine, clock: Clock) -> Pruning:
     """Files that nobody needs any more go after their days."""
     return Pruning(engine, lambda tx: intake.forget_files(tx, clock.now(), settings.intake_trial_days), name="files")
@@ -187,9 +210,14 @@ async def worker(settings: AppSettings) -> None:
         DueLoop(engine, clock, due(keys)),
         *(
             JobRunner(engine, jobs, clock.now, lease_seconds=settings.intake_lease_seconds)
-            for jobs in (of_files(files), of_the_register(settings, engine, keys))
+            for jobs in (
+                of_files(files),
+                of_the_register(settings, engine, keys),
+                of_lists(settings, engine, keys),
+            )
         ),
         forgetting(settings, engine, clock),
+        Pruning(engine, lambda tx: exports.forget_files(tx, clock.now(), settings.export_days), name="exports"),
     ]
     try:
         await Worker(engine, relay, loops, host=settings.host, health_port=settings.health_port).run()

@@ -10,10 +10,13 @@ ALWAYS = {
     "GET /registry/v1/doubts",
     "GET /registry/v1/doubts/work-list",
     "GET /registry/v1/doubts/{doubt_id}",
+    "GET /registry/v1/exports/{job_id}/file",
     "GET /registry/v1/intakes/{job_id}/answer",
     "GET /registry/v1/intakes/{job_id}/diff",
     "POST /registry/v1/people/elsewhere",
     "POST /registry/v1/people/search",
+    "POST /registry/v1/search/households",
+    "POST /registry/v1/search/people",
     "GET /assessment/v1/access-log",
     "GET /assessment/v1/cases/{case_id}",
     "GET /assessment/v1/households/{household_id}/judgement",
@@ -28,7 +31,12 @@ FOR_A_PURPOSE = {
 }
 """Masked without a purpose, and no row; in clear with one, and a row."""
 
-QUESTIONS = {"POST /registry/v1/people/elsewhere", "POST /registry/v1/people/search"}
+QUESTIONS = {
+    "POST /registry/v1/people/elsewhere",
+    "POST /registry/v1/people/search",
+    "POST /registry/v1/search/households",
+    "POST /registry/v1/search/people",
+}
 """The only writes without an idempotency key: they are questions, put as a POST so that a number stands in no address.
 Each asking is logged anew, and no old answer is given again."""
 
@@ -36,11 +44,14 @@ NONE: dict[str, tuple[str, ...]] = {
     "names nobody: places, law, counts, progress": (
         "GET /registry/v1/divisions",
         "GET /registry/v1/divisions/{code}",
+        "GET /registry/v1/exports",
+        "GET /registry/v1/exports/{job_id}",
         "GET /registry/v1/intakes/{job_id}",
         "GET /registry/v1/intakes/{job_id}/refusals",
         "GET /registry/v1/intakes/{job_id}/undo",
         "GET /registry/v1/jobs",
         "GET /registry/v1/jobs/{job_id}",
+        "GET /registry/v1/reports/counts",
         "GET /registry/v1/reports/doubts",
         "GET /registry/v1/reports/households",
         "GET /assessment/v1/cases/counts",

@@ -122,6 +122,10 @@ def _intake(village: Village) -> str:
     return str(village.once("tried intake", village.a_tried_intake))
 
 
+def _export(village: Village) -> str:
+    return str(village.once("export", village.an_export))
+
+
 def _doubt(village: Village) -> str:
     return str(village.once("doubt", village.a_doubt)["id"])
 
@@ -157,6 +161,9 @@ _get(
     Kind.NOUN,
     lambda v: f"{REGISTRY}/households/{_household(v)}/timeline",
 )
+_get(f"{REGISTRY}/exports", Kind.LIST, None, names(_export), limit=WHOLE)
+_get(f"{REGISTRY}/exports/{{job_id}}", Kind.NOUN, lambda v: f"{REGISTRY}/exports/{_export(v)}")
+_get(f"{REGISTRY}/exports/{{job_id}}/file", Kind.NOUN, lambda v: f"{REGISTRY}/exports/{_export(v)}/file")
 _get(f"{REGISTRY}/intakes/{{job_id}}", Kind.NOUN, lambda v: f"{REGISTRY}/intakes/{_intake(v)}")
 _get(f"{REGISTRY}/intakes/{{job_id}}/answer", Kind.NOUN, lambda v: f"{REGISTRY}/intakes/{_intake(v)}/answer")
 _get(f"{REGISTRY}/intakes/{{job_id}}/diff", Kind.NOUN, lambda v: f"{REGISTRY}/intakes/{_intake(v)}/diff")
@@ -165,6 +172,14 @@ _get(f"{REGISTRY}/intakes/{{job_id}}/refusals", Kind.NOUN, lambda v: f"{REGISTRY
 _get(f"{REGISTRY}/intakes/{{job_id}}/absences", Kind.NOUN, lambda v: f"{REGISTRY}/intakes/{_list(v)}/absences")
 _get(f"{REGISTRY}/jobs", Kind.LIST, None, names(_intake), limit=WHOLE)
 _get(f"{REGISTRY}/jobs/{{job_id}}", Kind.NOUN, lambda v: f"{REGISTRY}/jobs/{_intake(v)}")
+_get(
+    f"{REGISTRY}/reports/counts",
+    Kind.LIST,
+    None,
+    lambda _, counts: counts["all"]["total"] > 0,
+    division=_here,
+    by="education",
+)
 _get(f"{REGISTRY}/reports/households", Kind.LIST, None, lambda _, counts: counts["households"] > 0, division=_here)
 
 
@@ -298,6 +313,12 @@ def _reopen(village: Village, role: str) -> Asked:
     return _deed(village, role, "reopen", path)
 
 
+@recipe(f"POST {REGISTRY}/exports", Kind.JOB, is_spent=True)
+def _ask_export(village: Village, _role: str) -> Asked:
+    """Whoever has any place may ask; the file has what he may see."""
+    return Asked("POST", f"{REGISTRY}/exports", json={"sought": {"division": village.code}, "shape": "households"})
+
+
 @recipe(f"POST {REGISTRY}/intakes", Kind.JOB, is_spent=True)
 def _upload(village: Village, _role: str) -> Asked:
     """Whoever has any place may hand in a file; its rows of other places come back (the next recipes' intake)."""
@@ -389,6 +410,16 @@ def _recorded_person(village: Village) -> dict[str, Any]:
 @recipe(f"POST {REGISTRY}/people/search", Kind.LIST, lambda _, answer: bool(answer["found"]))
 def _search(village: Village, _role: str) -> Asked:
     return Asked("POST", f"{REGISTRY}/people/search", json=_asked_person(village))
+
+
+@recipe(f"POST {REGISTRY}/search/people", Kind.LIST, lambda _, answer: bool(answer["items"]))
+def _search_people(village: Village, _role: str) -> Asked:
+    return Asked("POST", f"{REGISTRY}/search/people", json={"sought": {"division": village.code}})
+
+
+@recipe(f"POST {REGISTRY}/search/households", Kind.LIST, lambda _, answer: bool(answer["items"]))
+def _search_households(village: Village, _role: str) -> Asked:
+    return Asked("POST", f"{REGISTRY}/search/households", json={"sought": {"division": village.code}})
 
 
 @recipe(f"POST {REGISTRY}/people/elsewhere", Kind.SHARED)

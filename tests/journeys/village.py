@@ -182,11 +182,16 @@ class Village:
         """An intake that was looked at and not kept."""
         return self._ended(self.intake())
 
+    def an_export(self) -> str:
+        """A masked list of this village, made."""
+        body = {"sought": {"division": self.code}, "shape": "households"}
+        return self._ended(Asked("POST", "/registry/v1/exports", json=body))
+
     def _ended(self, asked: Asked) -> str:
         answer = self.desk.send(asked, self.desk.token("clerk", [self.code]))
         assert answer.status_code == 202, answer.text
         job = answer.json()["id"]
-        until(lambda: self._state("registry", job) not in ("queued", "running"), f"intake {job} has ended")
+        until(lambda: self._state("registry", job) not in ("queued", "running"), f"job {job} has ended")
         assert self._state("registry", job) == "done"
         return str(job)
 

@@ -32,8 +32,8 @@ BREAKS = [
     Break(
         "intake: unchanged rows are written again",
         CHUNK,
-        'where ({named(columns.compared, "p")}) is distinct from ({named(columns.compared, "s")})"""',
-        'where ({named(columns.compared, "p")}) is not null or p.no = s.person_no"""',
+        'where ({_compared(columns.compared, "p")}) is distinct from ({_compared(columns.compared, "s")})\n',
+        'where ({_compared(columns.compared, "p")}) is not null or p.no = s.person_no\n',
         INTAKE + "test_the_same_file_twice_changes_nothing",
     ),
     Break(

@@ -201,6 +201,7 @@ class Ground:
         files = registry_app.workbooks(self.settings, self.engine, self.keys)
         jobs = registry_app.of_files(files)
         jobs.kinds |= registry_app.of_the_register(self.settings, self.engine, self.keys).kinds
+        jobs.kinds |= registry_app.of_lists(self.settings, self.engine, self.keys).kinds
         return JobRunner(self.engine, jobs, lambda: self.now, lease_seconds=lease_seconds), files
 
     # Looking underneath, as the superuser

@@ -16,8 +16,8 @@ from services.registry.actions import inspecting
 from services.registry.actions.child import ParsingChild
 from services.registry.app import AppSettings
 from services.registry.store import carrying as carrying_store
+from services.registry.store import exports, uploads
 from services.registry.store import intake as store
-from services.registry.store import uploads
 from shared.clock import Clock
 from shared.crypto import KeyRing
 from shared.db import create_engine
@@ -53,6 +53,8 @@ POINTS: dict[str, tuple[Any, str, int]] = {
     "answer book": (uploads, "keep_file", 1),
     "carried": (carrying_store, "carry_households", 2),
     "inspected": (inspecting, "save_doubts_of_many", 2),
+    "export read": (exports, "keep_lines", 2),
+    "export bound": (exports, "keep_file", 1),
 }
 """Where it stops. The second chunk is the one that is torn, so that the first is on record already."""
 
@@ -62,6 +64,7 @@ async def main(settings: AppSettings, worker_url: str) -> None:
     keys = KeyRing.load(settings.key_ring_file)
     jobs = registry_app.of_files(registry_app.workbooks(settings, engine, keys))
     jobs.kinds |= registry_app.of_the_register(settings, engine, keys).kinds
+    jobs.kinds |= registry_app.of_lists(settings, engine, keys).kinds
     runner = JobRunner(engine, jobs, Clock(settings.home).now, lease_seconds=LEASE_SECONDS, poll_seconds=0.1)
     await runner.run(asyncio.Event())
 

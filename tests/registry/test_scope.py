@@ -129,6 +129,8 @@ def _file_rows(division: DivisionCode, job: Any) -> list[Row]:
     return [
         ("job", job_row(division) | {"id": job}),
         ("intake", {"job": job, **file, **said}),
+        ("export", {"job": job, "shape": "persons", "format": "csv", "in_clear": False} | _sought()),
+        ("export_piece", {"job": job, "kind": "lines", "piece": 0, "sealed": b"s"}),
         ("intake_file", {"job": job, "kind": "upload", "piece": 0, "sealed": b"s"}),
         ("intake_chunk", {"job": job, "chunk": 0, **counts, "recorded_at": NOW}),
         (
@@ -143,6 +145,10 @@ def _file_rows(division: DivisionCode, job: Any) -> list[Row]:
         ("undo_plan", {"job": job, "household_no": next(_numbers), "part": 1, "tied": 1}),
         ("absence", {"no": next(_numbers), "job": job, "household_no": 1}),
     ]
+
+
+def _sought() -> dict[str, Any]:
+    return {"words": "区划", "sought_sealed": b"s", "submitted_at": NOW}
 
 
 def _in_both_languages() -> dict[str, str]:

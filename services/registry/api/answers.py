@@ -17,7 +17,7 @@ from pydantic import Field
 
 from services.registry.api.bodies import LivingBody, money
 from services.registry.domain import Household, IncomeRow, Living, Membership, Person, StatusSpan
-from services.registry.domain.fields import BY_NAME, Privacy
+from services.registry.domain.masking import HIDDEN_OF_PERSON, MASKED
 from services.registry.domain.matches import counted
 from services.registry.domain.timeline import Change
 from services.registry.domain.times import AsOf
@@ -25,15 +25,7 @@ from services.registry.store.households import Record
 from services.registry.store.matches import Recorded
 from services.registry.store.past import Past
 from shared.clock import today
-from shared.values import mask_id, mask_name, mask_phone
 from shared.web import XLSX, DivisionField, HouseholdNumberField, MoneyField, Out
-
-MASKED = {"id_number": mask_id, "disability_card": mask_id, "phone": mask_phone, "name": mask_name}
-HIDDEN = frozenset(
-    field.name
-    for field in BY_NAME.values()
-    if (field.table == "person" and field.privacy is Privacy.SENSITIVE) or field.name == "person_number"
-) | {"disability_kind", "disability_level"}
 
 A_WORKBOOK: dict[str, Any] = {"content": {XLSX: {}}}
 """What a route says that answers a workbook."""
@@ -94,7 +86,7 @@ def person_out(person: Person, *, masked: bool) -> PersonOut:
     shown: dict[str, Any] = {name: getattr(person, name, None) for name in PersonOut.model_fields}
     shown |= {"masked": masked, "work_monthly_pay": money(person.work_monthly_pay_fen)}
     if masked:
-        shown |= {name: None for name in HIDDEN if name in shown}
+        shown |= {name: None for name in HIDDEN_OF_PERSON if name in shown}
         shown["work_monthly_pay"] = None
         for name, mask in MASKED.items():
             shown[name] = None if shown[name] is None else mask(shown[name])

@@ -225,6 +225,7 @@ def _household() -> tuple[Field, ...]:
             into="statuses",
             **travel,
         ),
+        field("ordinary_since", "一般农户起始时间", Kind.DATE, table="status", into="statuses", **travel),
         field(
             "main_cause",
             "主要致贫原因",
@@ -592,8 +593,8 @@ SINCE_OF_STATUS: dict[str, str] = {
     "monitored": "monitored_since",
     "minimum_living": "minimum_living_since",
     "special_hardship": "special_hardship_since",
-    "ordinary": "registered_on",
-}  # which date of the form begins which status
+    "ordinary": "ordinary_since",
+}  # which date of the form begins which status; where it is empty, the day of registration does
 
 
 def of_level(*levels: Level) -> tuple[Field, ...]:

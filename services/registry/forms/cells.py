@@ -51,7 +51,11 @@ Reader = Callable[[Field, pl.Series], Column]
 _TOO_LONG = Wrong("cell.too_long", "内容过长", "the text is too long")
 _FORMULA = Wrong("cell.formula", "单元格是公式，请粘贴为数值", "the cell is a formula; paste its value")
 _CONTROL = Wrong("cell.control", "含有不可见的控制字符", "has control characters")
+_MASKED = Wrong(
+    "cell.masked", "内容已脱敏（含*号），脱敏的名单不能导入", "it is masked (*); a masked list is no form to hand in"
+)
 LARGEST_TEXT = 200
+FORCED_TEXT = r"^'([=+\-@])"
 UNSEEN = r"[\x00-\x1f\x7f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
 """Characters that nobody sees: control characters, and those that turn the order of others round."""
 
@@ -82,11 +86,24 @@ def _unread(text: pl.Series, values: pl.Series) -> pl.Series:
 
 
 def read_text(field: Field, text: pl.Series) -> Column:
-    """Words as they stand, composed (NFC), line ends as blanks."""
+    """Words as they stand, composed (NFC), line ends as blanks; an apostrophe that keeps a text from being a formula is
+    none of its characters.
+    """
     composed = text.str.normalize("NFC").str.replace_all(r"[\r\n\t]+", " ")
+    if bool(composed.str.starts_with("'").any()):
+        composed = composed.str.replace(FORCED_TEXT, "$1")
     control = composed.str.contains(UNSEEN).fill_null(False)
     long = (composed.str.len_chars() > LARGEST_TEXT).fill_null(False)
-    return Column(_masked(composed, ~(control | long)), ((control, _CONTROL), (long, _TOO_LONG)))
+    column = Column(_masked(composed, ~(control | long)), ((control, _CONTROL), (long, _TOO_LONG)))
+    return _without_stars(column) if field.kind is Kind.NAME else column
+
+
+def _without_stars(column: Column) -> Column:
+    """A name or number of a masked list would be recorded as another person's."""
+    starred = column.values.str.contains("*", literal=True).fill_null(False)
+    if not bool(starred.any()):
+        return column
+    return Column(_masked(column.values, ~starred), (*column.wrong, (starred, _MASKED)))
 
 
 def read_digits(field: Field, text: pl.Series) -> Column:
@@ -359,7 +376,7 @@ def read_number_text(field: Field, text: pl.Series) -> Column:
         plain = plain.str.replace_all("-", "", literal=True)
     long = (plain.str.len_chars() > 40).fill_null(False)
     control = plain.str.contains(UNSEEN).fill_null(False)
-    return Column(_masked(plain, ~(control | long)), ((control, _CONTROL), (long, _TOO_LONG)))
+    return _without_stars(Column(_masked(plain, ~(control | long)), ((control, _CONTROL), (long, _TOO_LONG))))
 
 
 READERS: dict[Kind, Reader] = {

@@ -12,6 +12,8 @@ from services.registry.domain.fields import (
     FIELDS,
     INCOME_ITEM_NAMES,
     SINCE_OF_STATUS,
+    Field,
+    Kind,
     Level,
 )
 from services.registry.domain.numbers import card_class, card_level
@@ -48,9 +50,8 @@ def source_values(raw: pl.DataFrame, present: Sequence[str]) -> list[pl.Series]:
         field = BY_NAME[name]
         if field.codes is None:
             continue
-        labels = [code.zh for code in field.codes.codes]
         text = raw[name]
-        other = text.is_not_null() & ~text.is_in(labels)
+        other = text.is_not_null() & ~text.is_in(_labels(field, text))
         if other.any():
             key = Level.PERSON if field.level is Level.PERSON else Level.HOUSEHOLD
             parts[key].append(_part(name, text, other))
@@ -58,6 +59,16 @@ def source_values(raw: pl.DataFrame, present: Sequence[str]) -> list[pl.Series]:
         _joined(parts[Level.PERSON], raw.height).alias("source_values"),
         _joined(parts[Level.HOUSEHOLD], raw.height).alias("household_source_values"),
     ]
+
+
+def _labels(field: Field, text: pl.Series) -> list[str]:
+    """The form's own words; where a cell may have several, its own words with a stop between them."""
+    assert field.codes is not None, field.name
+    labels = [code.zh for code in field.codes.codes]
+    if field.kind is not Kind.CODES:
+        return labels
+    own = set(labels)
+    return [*labels, *(one for one in text.drop_nulls().unique().to_list() if own.issuperset(one.split("、")))]
 
 
 def _part(name: str, text: pl.Series, other: pl.Series) -> pl.Series:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import sqlalchemy as sa
 
 from services.registry.domain.division import Division
@@ -30,3 +32,9 @@ async def list_divisions(
     if after is not None:
         query = query.where(division.c.code > after)
     return [Division.of(row) for row in (await tx.core.execute(query)).mappings()]
+
+
+async def names_of(tx: Transaction, codes: Iterable[int]) -> dict[int, str]:
+    """What these places are called today."""
+    rows = await tx.driver.fetch("select code, name from division where code = any($1)", list(codes))
+    return {row["code"]: row["name"] for row in rows}

@@ -25,14 +25,16 @@ class Listed:
     statuses: tuple[str, ...]
 
 
-LIST = """select h.id, h.number, h.division, h."group", h.version,
+LISTED = """select h.id, h.number, h.division, h."group", h.version,
   coalesce((select p.masked_name from membership m join person p on p.no = m.person_no where m.household_no = h.no
     and m.known_to = 'infinity' and upper_inf(m.during) and m.relation = 'head'), '') as masked_head,
   (select count(*) from membership m where m.household_no = h.no and m.known_to = 'infinity'
     and upper_inf(m.during)) as headcount,
-  array(select s.kind from status s where s.household_no = h.no and s.known_to = 'infinity' and s.during @> $5::date
+  array(select s.kind from status s where s.household_no = h.no and s.known_to = 'infinity' and s.during @> {on}::date
     order by s.kind) as statuses
 from household h
+"""
+LIST = f"""{LISTED.format(on="$5")}
 where h.closed_on is null and h.division >= $1 and h.division < $2 and (h.division, h.number) > ($3, $4)
   and ($6::text is null or exists (select 1 from status s where s.household_no = h.no and s.kind = $6
     and s.known_to = 'infinity' and s.during @> $5::date))
@@ -51,6 +53,15 @@ async def households_of(
     """The households of a division and all below it, by place and number."""
     place, number = (-1, "") if after is None else after
     rows = await tx.driver.fetch(LIST, division.lo, division.hi, place, number, on, status, limit)
+    return [Listed(**{**row, "statuses": tuple(row["statuses"])}) for row in rows]
+
+
+THESE = f"{LISTED.format(on='$2')} where h.id = any($1) order by h.division, h.number"
+
+
+async def listed(tx: Transaction, ids: Sequence[UUID], on: date) -> list[Listed]:
+    """These households as a list shows them, by place and number."""
+    rows = await tx.driver.fetch(THESE, list(ids), on)
     return [Listed(**{**row, "statuses": tuple(row["statuses"])}) for row in rows]
 
 

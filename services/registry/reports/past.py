@@ -15,7 +15,7 @@ from shared.values import DivisionCode, Level
 
 BY_KEY = "set local enable_bitmapscan = off"
 """The planner takes the policy's bounds for narrow and would lay a county's bitmap over every look-up by key."""
-PLACED = 'no, id, number, division, "group", version, observed_on, closed_on, gaps'
+PLACED = 'no, id, number, division, "group", version, observed_on, closed_on, gaps, main_cause, other_causes'
 OF_CANDIDATES = "no = any(array(select no from candidates))"
 HOLDS = f"{HELD} and during @> $2::date"
 STANDING = f"""with candidates as (
@@ -41,6 +41,7 @@ select h.id, h.number, h.division, h."group", h.version,
 from standing h
 where (h.division, h.number) > ($6, $7)
   and ($8::text is null or exists (select 1 from status where household_no = h.no and kind = $8 and {HOLDS}))
+  and ($9::text is null or (h.observed_on <= $2 and (h.main_cause = $9 or $9 = any(h.other_causes))))
 order by h.division, h.number limit $1"""
 
 
@@ -52,12 +53,13 @@ async def households_then(
     status: str | None,
     after: Sequence[object] | None,
     limit: int,
+    cause: str | None = None,
 ) -> list[Listed]:
     """The households that lay in a division on the day, by place and number; the head's name masked."""
     place, number = (-1, "") if after is None else after
     times = (asked.on, asked.known_at)
     await tx.driver.execute(BY_KEY)
-    rows = await tx.driver.fetch(LIST, limit, *times, division.lo, division.hi, place, number, status)
+    rows = await tx.driver.fetch(LIST, limit, *times, division.lo, division.hi, place, number, status, cause)
     return [Listed(**{**row, "statuses": tuple(row["statuses"])}) for row in rows]
 
 

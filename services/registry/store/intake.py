@@ -275,13 +275,22 @@ join ({CURRENT_MEMBERS}) m on m.person_no = p.no
 where s.job = $1 and p.no = s.person_no and m.household_no = s.household_no"""
 
 
+OTHER_WORDS = "s.source_values is not null and {0}.source_values is distinct from s.source_values"
+"""A file that says the form's own words for the same codes says nothing new: the wording that came first is kept."""
+
+
+def _compared(columns: Sequence[str], alias: str) -> str:
+    return named([name for name in columns if name != "source_values"], alias)
+
+
 def households_changed(columns: Columns) -> str:
     """Households on record whose facts differ, and of those the ones that moved."""
     return f"""select coalesce(array_agg(s.household_no), '{{}}') as changed,
   coalesce(array_agg(s.household_no) filter (where s.division <> h.division), '{{}}') as moved
 from (select * from staging_household where job = $1 and not is_new) s
 join (select * from household where no = any({EXISTING_HOUSEHOLDS})) h on h.no = s.household_no
-where h.withdrawn or ({named(columns.household, "h")}) is distinct from ({named(columns.household, "s")})"""
+where h.withdrawn or ({_compared(columns.household, "h")}) is distinct from ({_compared(columns.household, "s")})
+  or {OTHER_WORDS.format("h")}"""
 
 
 def persons_changed(columns: Columns) -> str:
@@ -289,7 +298,8 @@ def persons_changed(columns: Columns) -> str:
     return f"""select coalesce(array_agg(s.person_no), '{{}}')
 from (select * from staging_person where job = $1 and not is_new) s
 join (select * from person where no = any({EXISTING_PERSONS})) p on p.no = s.person_no
-where ({named(columns.compared, "p")}) is distinct from ({named(columns.compared, "s")})"""
+where ({_compared(columns.compared, "p")}) is distinct from ({_compared(columns.compared, "s")})
+  or {OTHER_WORDS.format("p")}"""
 
 
 CURRENT_MEMBERS = f"""select no, household_no, person_no, relation from membership

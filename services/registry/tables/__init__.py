@@ -6,6 +6,7 @@ income are rows with `known_from` and `known_to`, corrected by closing and inser
 
 from services.registry.tables.divisions import division, division_history, parameter
 from services.registry.tables.doubts import doubt, doubt_event
+from services.registry.tables.exports import export, export_piece
 from services.registry.tables.households import HOUSEHOLD_FACTS, decision, deed, household, household_history
 from services.registry.tables.intake import (
     absence,
@@ -41,6 +42,8 @@ __all__ = [
     "division_history",
     "doubt",
     "doubt_event",
+    "export",
+    "export_piece",
     "household",
     "household_history",
     "income",
