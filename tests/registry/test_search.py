@@ -9,7 +9,7 @@ import pytest
 from tests.registry.ground import NEXT_VILLAGE, VILLAGE, Ground
 from tests.registry.make import household_body
 from tests.registry.sheets import citizen_id
-from tests.registry.test_exports import content, export
+from tests.registry.test_exports import content, export, refusal
 
 COUNTY = "623023"
 WHY = {"purpose": "入户核查"}
@@ -110,7 +110,7 @@ async def test_page_by_page_everybody_once_in_order(ground: Ground, sort: str, f
     for body, sub in (({"sought": {"division": VILLAGE.text}}, "li"), ({"sought": {"division": COUNTY}}, "wang")):
         asked = body | {"sort": sort, "limit": 3, "cursor": cursor, "in_clear": True} | WHY
         refused = await ground.post("/search/people", json=asked, sub=sub)
-        assert (refused.status_code, refused.json()["code"]) == (400, "cursor.invalid")
+        assert refusal(refused) == (400, "cursor.invalid")
 
 
 async def test_masked_unless_in_clear_and_always_written_down(ground: Ground) -> None:
@@ -130,13 +130,13 @@ async def test_masked_unless_in_clear_and_always_written_down(ground: Ground) ->
         body = {"sought": {"division": COUNTY} | sought}
         for path in ("/search/people", "/search/households"):
             refused = await ground.post(path, json=body | WHY, role="accountant")
-            assert (refused.status_code, refused.json()["code"]) == (403, "role.refused")
+            assert refusal(refused) == (403, "role.refused")
             refused = await ground.post(path, json=body)
-            assert (refused.status_code, refused.json()["code"]) == (400, "purpose.missing")
+            assert refusal(refused) == (400, "purpose.missing")
     listed = await found(ground, role="accountant", status="monitored")
     assert [one["person"]["name"] for one in listed["items"]] == ["李*", "王*明"]
     refused = await ground.post("/exports", json={"sought": {"division": COUNTY, "name": "李"}} | WHY, role="operator")
-    assert (refused.status_code, refused.json()["code"]) == (403, "role.refused")
+    assert refusal(refused) == (403, "role.refused")
 
 
 async def test_whom_a_search_found_leaves_as_a_file_that_is_no_form(ground: Ground) -> None:
