@@ -1,6 +1,7 @@
 """Starting and stopping a whole stack from the outside: `tuopin up` and `tuopin down`."""
 
 import contextlib
+import http.client
 import json
 import os
 import signal
@@ -17,12 +18,13 @@ from stack import preflight
 from stack.home import PROJECT, Home
 from stack.jars import Progress
 from stack.problems import StackProblem
-from stack.processes import die_with_parent, tail
+from stack.processes import LOOPBACK, die_with_parent, tail
 from stack.programs import kafka_of
 from stack.supervisor import holder, refuse_running, rotate
 
 LONGEST_START_SECONDS = 300
 LONGEST_STOP_SECONDS = 90
+LONGEST_LOOK_SECONDS = 15
 
 # Watchers that this very process started: a rehearsal's, a test's. Reaped when they are stopped.
 _started: dict[Path, subprocess.Popen[bytes]] = {}
@@ -51,7 +53,29 @@ def start(home: Home, progress: Progress, *, dies_with_us: bool = False) -> dict
             start_new_session=True,
             preexec_fn=die_with_parent(signal.SIGTERM) if dies_with_us else None,  # noqa: PLW1509 - one prctl, no locks
         )
-    return wait_until_up(home, lambda: watcher.poll() is None, progress)
+    rows = wait_until_up(home, lambda: watcher.poll() is None, progress)
+    _wait_until_reached(home, [name.removesuffix("-api") for name in rows if name.endswith("-api")])
+    return rows
+
+
+def _wait_until_reached(home: Home, services: list[str]) -> None:
+    """The gateway looks after each service every two seconds: until its next look it answers 503 for one that is up."""
+    deadline = time.monotonic() + LONGEST_LOOK_SECONDS
+    while unreached := [name for name in services if not _is_reached(home, name)]:
+        if time.monotonic() > deadline:
+            raise StackProblem(
+                f"the gateway does not reach {', '.join(unreached)}",
+                "`tuopin logs gateway` shows why; the rest runs on",
+            )
+        time.sleep(0.05)
+
+
+def _is_reached(home: Home, service: str) -> bool:
+    gateway = http.client.HTTPConnection(LOOPBACK, home.ports.gateway, timeout=3)
+    with contextlib.closing(gateway), contextlib.suppress(OSError, http.client.HTTPException):
+        gateway.request("GET", f"/{service}/docs")
+        return gateway.getresponse().status == http.HTTPStatus.OK
+    return False
 
 
 def wait_until_up(home: Home, alive: Callable[[], bool], progress: Progress) -> dict[str, Any]:
