@@ -54,11 +54,11 @@ def start(home: Home, progress: Progress, *, dies_with_us: bool = False) -> dict
             preexec_fn=die_with_parent(signal.SIGTERM) if dies_with_us else None,  # noqa: PLW1509 - one prctl, no locks
         )
     rows = wait_until_up(home, lambda: watcher.poll() is None, progress)
-    _wait_until_reached(home, [name.removesuffix("-api") for name in rows if name.endswith("-api")])
+    wait_until_reached(home, [name.removesuffix("-api") for name in rows if name.endswith("-api")])
     return rows
 
 
-def _wait_until_reached(home: Home, services: list[str]) -> None:
+def wait_until_reached(home: Home, services: list[str]) -> None:
     """The gateway looks after each service every two seconds: until its next look it answers 503 for one that is up."""
     deadline = time.monotonic() + LONGEST_LOOK_SECONDS
     while unreached := [name for name in services if not _is_reached(home, name)]:
